@@ -1,0 +1,6 @@
+-- People complete their sign-up and read their account; both work before the account may be used.
+
+grant execute on function private.complete_sign_up(date, timestamptz) to authenticated;
+grant execute on function private.my_account(timestamptz) to authenticated;
+grant execute on function public.complete_sign_up(date) to authenticated;
+grant execute on function public.my_account() to authenticated;

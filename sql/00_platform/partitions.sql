@@ -1,0 +1,90 @@
+-- private.partitioned_tables, private.ensure_partitions(now), private.drop_expired_partitions(now)
+-- Why:     tables that only grow are cut by month, so that old months go by DROP TABLE, not by DELETE.
+-- Caller:  migrations, right after they registered a table; housekeeping.
+-- Errors:  none of ours. 55P03 when a lock is not to be had within two seconds: housekeeping tries again later.
+-- Repeat:  safe.
+-- Locks:   a month is built beside its parent and then attached: readers and writers of other months go on.
+
+create table private.partitioned_tables (
+  table_name text primary key,
+  retention interval,
+  constraint table_is_qualified check (table_name ~ '^(public|private|retained)\.[a-z][a-z0-9_]*$'),
+  constraint retention_is_positive check (retention > interval '0')
+);
+comment on table private.partitioned_tables is
+  'Tables partitioned by month on their first key column. Partitions live in schema private: <table>_y2026m11.';
+comment on column private.partitioned_tables.retention is
+  'A month is dropped when its youngest row may be older than this; NULL keeps all.';
+
+-- Rows that came while their month had no partition wait in the default partition; they move along.
+create function private.add_month_partition(p_table text, p_month date) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_base text := split_part(p_table, '.', 2);
+  v_name text := format('private.%I', v_base || to_char(p_month, '"_y"YYYY"m"MM'));
+  v_from text := to_char(p_month, 'YYYY-MM-DD"T00:00:00Z"');
+  v_to text := to_char(p_month + interval '1 month', 'YYYY-MM-DD"T00:00:00Z"');
+  v_column text;
+begin
+  select a.attname into v_column from pg_partitioned_table t
+    join pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+    where t.partrelid = p_table::regclass;
+  execute format('create table %s (like %s including all excluding indexes)', v_name, p_table);
+  execute format('alter table %s enable row level security', v_name);
+  execute format('with moved as (delete from private.%I where %I >= %L and %2$I < %4$L returning *)
+                  insert into %5$s select * from moved', v_base || '_default', v_column, v_from, v_to, v_name);
+  execute format('alter table %s attach partition %s for values from (%L) to (%L)', p_table, v_name, v_from, v_to);
+end;
+$$;
+comment on function private.add_month_partition(text, date) is 'Makes and attaches the partition of one month.';
+
+create function private.ensure_partitions(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' set lock_timeout = '2s' as $$
+declare
+  v_table text;
+  v_base text;
+  v_month date;
+  v_count bigint := 0;
+begin
+  for v_table in select t.table_name from private.partitioned_tables t order by t.table_name loop
+    v_base := split_part(v_table, '.', 2);
+    if to_regclass(format('private.%I', v_base || '_default')) is null then
+      execute format('create table private.%I partition of %s default', v_base || '_default', v_table);
+      execute format('alter table private.%I enable row level security', v_base || '_default');
+    end if;
+    for v_month in
+      select date_trunc('month', p_now at time zone 'utc')::date + make_interval(months => n)
+      from generate_series(-1, 2) n
+    loop
+      if to_regclass(format('private.%I', v_base || to_char(v_month, '"_y"YYYY"m"MM'))) is null then
+        perform private.add_month_partition(v_table, v_month);
+        v_count := v_count + 1;
+      end if;
+    end loop;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.ensure_partitions(timestamptz) is
+  'Makes the default partition and those of last, this and the next two months where they are missing.';
+
+create function private.drop_expired_partitions(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' set lock_timeout = '2s' as $$
+declare
+  v_partition regclass;
+  v_count bigint := 0;
+begin
+  for v_partition in
+    select i.inhrelid::regclass
+    from private.partitioned_tables t
+    join pg_inherits i on i.inhparent = t.table_name::regclass
+    join pg_class c on c.oid = i.inhrelid and c.relname ~ '_y[0-9]{4}m[0-9]{2}$'
+    where (to_date(right(c.relname, 7), 'YYYY"m"MM') + interval '1 month') at time zone 'utc' <= p_now - t.retention
+  loop
+    execute format('drop table %s', v_partition);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.drop_expired_partitions(timestamptz) is 'Drops months that are past their retention.';

@@ -1,0 +1,54 @@
+-- Cleanups of connections
+-- Why:     nothing that was meant to be short-lived outlives its time, and nobody is surprised by a grant that ran out.
+-- Caller:  private.housekeeping(). Each is bounded by the setting housekeeping_batch.
+-- Errors:  none.
+-- Repeat:  safe.
+-- Locks:   rows of one table; end_expired_grants: connection, vault row, queue row, one connection after the other.
+
+create function private.forget_oauth_flows(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.oauth_flows where id = any (array(
+    select id from private.oauth_flows where expires_at <= p_now
+      or (ticket_expires_at <= p_now and state_hash is null)
+    order by expires_at limit private.setting_int('housekeeping_batch')));
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.forget_oauth_flows(timestamptz) is 'Housekeeping: deletes attempts and tickets that expired.';
+
+create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
+language sql volatile security invoker set search_path = '' as $$
+  select count(private.notify(c.user_id, 'connection_expires_soon', 'connection', c.id, null, p_now)::text)
+  from (
+    select id, user_id from public.connections
+    where state = 'active' and usable_until > p_now and usable_until <= p_now + interval '7 days'
+      and connected_at < p_now - interval '1 day' -- short grants are renewed in the background; nothing to say yet
+      and not exists (select from public.notifications n
+                      where n.user_id = connections.user_id and n.kind = 'connection_expires_soon'
+                        and n.subject_id = connections.id and n.created_at > p_now - interval '7 days')
+    order by usable_until limit private.setting_int('housekeeping_batch')
+  ) c
+$$;
+comment on function private.remind_of_expiring_grants(timestamptz) is
+  'Housekeeping: a week before an account must be connected again, its person is told, once.';
+
+create function private.end_expired_grants(p_now timestamptz default now()) returns bigint
+language sql volatile security invoker set search_path = '' as $$
+  select count(*) filter (where private.revoke_connection(c.id, 'grant_expired', c.token_generation, p_now))
+  from (
+    select id, token_generation from public.connections where state = 'active' and usable_until <= p_now
+    order by usable_until limit private.setting_int('housekeeping_batch')
+  ) c
+$$;
+comment on function private.end_expired_grants(timestamptz) is
+  'Housekeeping: a grant that ran out for good becomes needs_reconnect, and its person is told.'; -- P6.8
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('forget_oauth_flows', 'private.forget_oauth_flows', 200),
+  ('expire_revocations', 'private.expire_revocations', 210),
+  ('end_expired_grants', 'private.end_expired_grants', 220),
+  ('remind_of_expiring_grants', 'private.remind_of_expiring_grants', 230);

@@ -1,0 +1,129 @@
+-- Triggers on posts, post_media and post_targets
+-- Why:     what was checked when a post was scheduled stays true until it is published, and what a worker has in hand does
+--          not change under it: a probe compares what was sent with what the platform shows.
+-- Caller:  the statements of people. Workers and erasure (no auth.uid()) pass: they act on rules of their own.
+-- Errors:  NX410 the edit breaks a rule for a scheduled target. NX422 deleting, NX423 editing what is being published.
+-- Locks:   post, queue rows (never waiting: a row that somebody holds is being worked on), targets by reading only.
+
+-- Locking the queue rows settles the race with a claim: it either has the row already, and the edit is refused, or skips
+-- it until the edit has committed, and then reads the new content.
+create function private.require_content_at_rest(p_post_id uuid, p_code text) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_live int;
+  v_held int;
+begin
+  select count(*) into v_live
+    from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+    where t.post_id = p_post_id;
+  select count(*) into v_held from (
+    select q.subject_id
+    from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+    where t.post_id = p_post_id and q.worker_id is null and t.state <> 'publishing'
+    for update of q skip locked) held;
+  if v_held < v_live then
+    perform private.fail(p_code);
+  end if;
+end;
+$$;
+comment on function private.require_content_at_rest(uuid, text) is
+  'Fails with the code while a worker has a target of the post; otherwise keeps workers off until the commit.';
+
+create function private.check_scheduled_targets(p_post_id uuid) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.check_problems(array(
+    select t.id from public.post_targets t where t.post_id = p_post_id and t.state = 'scheduled' order by t.id), now())
+$$;
+comment on function private.check_scheduled_targets(uuid) is 'NX410 if a scheduled target of the post breaks a rule.';
+
+create function private.tg_posts__check_edit() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if auth.uid() is not null then
+    perform private.require_content_at_rest(new.id, 'NX423');
+    perform private.check_scheduled_targets(new.id);
+  end if;
+  return null;
+end;
+$$;
+comment on function private.tg_posts__check_edit() is 'AFTER UPDATE: edits of a scheduled post keep the rules.';
+create trigger _300_check_edit after update of title, body on public.posts for each row
+  when (old.title <> new.title or old.body <> new.body) execute function private.tg_posts__check_edit();
+
+create function private.tg_posts__check_delete() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if auth.uid() is not null then
+    perform private.require_content_at_rest(old.id, 'NX422');
+  end if;
+  return old;
+end;
+$$;
+comment on function private.tg_posts__check_delete() is 'BEFORE DELETE: not while it is being published.';
+create trigger _100_check_delete before delete on public.posts for each row
+  execute function private.tg_posts__check_delete();
+
+create function private.tg_post_media__check_edit() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_post uuid := case when tg_op = 'DELETE' then old.post_id else new.post_id end;
+begin
+  if auth.uid() is null then
+    return null;
+  end if;
+  -- When the post itself is being deleted it is not seen here any more, and there is nothing to keep.
+  perform from public.posts p where p.id = v_post for no key update;
+  if found then
+    perform private.require_content_at_rest(v_post, 'NX423');
+    perform private.check_scheduled_targets(v_post);
+  end if;
+  return null;
+end;
+$$;
+comment on function private.tg_post_media__check_edit() is
+  'AFTER INSERT, UPDATE, DELETE: files of a scheduled post keep the rules.';
+create trigger _300_check_edit after insert or update or delete on public.post_media for each row
+  execute function private.tg_post_media__check_edit();
+
+-- The row policy lets people edit drafts and scheduled targets only. A claim and an edit meet in the row lock: the later
+-- one sees the earlier one's version.
+create function private.tg_post_targets__check_edit() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.check_problems(array(select n.id from new_rows n where n.state = 'scheduled' order by n.id), now());
+  update public.post_targets t
+    set updated_at = now(), checked_at = case when t.state = 'scheduled' then now() end
+    from new_rows n where t.id = n.id;
+  return null;
+end;
+$$;
+comment on function private.tg_post_targets__check_edit() is
+  'AFTER UPDATE by people: edits of a scheduled target keep the rules; keeps updated_at true.';
+create trigger _400_check_edit after update on public.post_targets
+  referencing new table as new_rows for each statement
+  when (current_user in ('anon', 'authenticated')) execute function private.tg_post_targets__check_edit();
+
+-- Deleting never waits for a queue row, because it holds targets. One that is locked is left behind without a target; the
+-- claim that holds it, or the next one, removes it.
+create function private.tg_post_targets__forget() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  delete from private.queue q where q.lane = 'publish' and q.subject_id = any (array(
+    select d.subject_id from private.queue d join old_rows o on o.id = d.subject_id
+    where d.lane = 'publish' for update of d skip locked));
+  delete from public.target_events e using old_rows o where e.user_id = o.user_id and e.target_id = o.id;
+  delete from private.publish_attempts a using old_rows o where a.target_id = o.id;
+  return null;
+end;
+$$;
+comment on function private.tg_post_targets__forget() is
+  'AFTER DELETE: queue row, events and attempts go with their target (P7.3).';
+create trigger _500_forget after delete on public.post_targets
+  referencing old table as old_rows for each statement execute function private.tg_post_targets__forget();
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_posts__check_edit', 'Reads the queue on behalf of a person who edits a post.'),
+  ('private.tg_posts__check_delete', 'Reads the queue on behalf of a person who deletes a post.'),
+  ('private.tg_post_media__check_edit', 'Reads the queue on behalf of a person who edits the files of a post.'),
+  ('private.tg_post_targets__check_edit', 'Keeps updated_at, which people cannot write, and judges with private rules.'),
+  ('private.tg_post_targets__forget', 'Deletes queue rows, events and attempts, on which people have no rights.');

@@ -1,0 +1,31 @@
+-- Trigger on connections
+-- Why:     what was scheduled to an account that is being disconnected fails in the same transaction, and is told.
+-- Caller:  private.disconnect(). An account that only needs a reconnect keeps its schedule: the person may be in time.
+-- Errors:  none.
+-- Locks:   the connection is held; queue rows without waiting, then targets. A row that a worker holds is skipped: its
+--          call of mark_sending waits for the connection and is then refused (NX431), and a claim refuses it as well. So
+--          nothing is sent after the commit.
+
+create function private.tg_connections__fail_targets() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.settle_targets(array(
+    select private.verdict(l.subject_id, 'failed', 'NX431', case when l.leased_at is not null then 'disconnected' end)
+    from (
+      select q.subject_id, q.leased_at
+      from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+      where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
+        and q.sending_at is null
+      order by q.subject_id for update of q skip locked
+    ) l), new.disconnected_at);
+  return null;
+end;
+$$;
+comment on function private.tg_connections__fail_targets() is
+  'AFTER UPDATE: disconnecting fails what was scheduled to the account and not yet sent (P6.7).';
+create trigger _300_fail_targets after update of state on public.connections for each row
+  when (new.state = 'disconnected' and old.state <> 'disconnected')
+  execute function private.tg_connections__fail_targets();
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_connections__fail_targets', 'Changes targets and queue, whoever disconnects the account.');

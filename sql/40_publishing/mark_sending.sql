@@ -1,0 +1,146 @@
+-- worker.mark_sending(worker, targets), worker.save_progress(worker, target, attempt, progress)
+-- Why:     never twice. From the mark on, a target is only ever probed, by whatever worker comes next, until the platform
+--          says what became of it. The mark is also the last gate: cancelled, disconnected, locked, too late.
+-- Caller:  service_role, immediately before the irreversible call. DEFINER bodies: the queue is in private.
+-- Errors:  NX002 targets are not a JSON array. A mark that is refused is no error: it is not in the answer.
+-- Repeat:  the same lease may ask again and gets the same answer, because it sends only after the answer. Another lease of
+--          a target that was marked before is refused: it must probe.
+-- Locks:   worker (shared), connections (shared), queue rows, targets of refused marks.
+--          The connection is held until the commit: disconnecting waits and then leaves the target alone, or comes first
+--          and the mark is refused (P6.7).
+
+create type private.target_mark as (target_id uuid, attempt int, platform_key text);
+comment on type private.target_mark is 'One element of the argument of mark_sending.';
+
+create function private.parse_marks(p_targets jsonb) returns private.target_mark[]
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  if jsonb_typeof(p_targets) is distinct from 'array' then
+    perform private.fail('NX002', p_detail := 'p_targets');
+  end if;
+  return array(
+    select distinct on (m.target_id) row(m.target_id, m.attempt, left(m.platform_key, 512))::private.target_mark
+    from jsonb_to_recordset(p_targets) m (target_id uuid, attempt int, platform_key text)
+    where m.target_id is not null and m.attempt is not null order by m.target_id, m.attempt desc);
+exception when data_exception then
+  -- One element is malformed: take the others.
+  return array(
+    select distinct on (x.id) row(x.id, x.attempt, left(e ->> 'platform_key', 512))::private.target_mark
+    from jsonb_array_elements(p_targets) e,
+         lateral (select private.uuid_or_null(e ->> 'target_id'), private.int_or_null(e ->> 'attempt')) x (id, attempt)
+    where x.id is not null and x.attempt is not null order by x.id, x.attempt desc);
+end;
+$$;
+comment on function private.parse_marks(jsonb) is 'The marks, one per target, in order; malformed ones are left out.';
+
+create function private.uuid_or_null(p_text text) returns uuid
+language sql immutable security invoker set search_path = '' as $$
+  select case when p_text ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then p_text::uuid end
+$$;
+comment on function private.uuid_or_null(text) is 'A UUID, or NULL where the text is none.';
+
+create function private.int_or_null(p_text text) returns int
+language sql immutable security invoker set search_path = '' as $$
+  select case when p_text ~ '^[0-9]{1,9}(\.0+)?$' then p_text::numeric::int end
+$$;
+comment on function private.int_or_null(text) is 'A whole number from 0 up, or NULL where the text is none.';
+
+create function private.mark_sending(p_worker_id uuid, p_targets jsonb, p_now timestamptz default now())
+returns setof uuid
+language plpgsql volatile security definer
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set plan_cache_mode = force_generic_plan as $$
+declare
+  v_marks private.target_mark[] := private.parse_marks(p_targets);
+  v_marked bigint;
+begin
+  if private.hold_worker(p_worker_id) is null then
+    return;
+  end if;
+  perform from public.connections c where c.id = any (array(
+      select t.connection_id from unnest(v_marks) m join public.post_targets t on t.id = m.target_id))
+    order by c.id for share;
+  return query
+    update private.queue q
+    set sending_at = coalesce(q.sending_at, p_now),
+        progress = coalesce(q.progress, '{}') || jsonb_strip_nulls(
+          jsonb_build_object('sending_attempt', q.attempt, 'platform_key', m.platform_key))
+    from unnest(v_marks) m, public.post_targets t, public.connections c, private.token_vault v, private.accounts a
+    where q.lane = 'publish' and q.subject_id = m.target_id and q.worker_id = p_worker_id and q.attempt = m.attempt
+      and (q.sending_at is null or (q.progress ->> 'sending_attempt')::int = q.attempt)
+      and t.id = m.target_id and t.state = 'publishing' and t.scheduled_at + t.tolerance >= p_now
+      and c.id = t.connection_id and c.state = 'active' and v.connection_id = c.id
+      and a.user_id = t.user_id and a.state = 'active'
+    returning q.subject_id;
+  get diagnostics v_marked = row_count;
+  if v_marked < cardinality(v_marks) then
+    perform private.refuse_marks(p_worker_id, v_marks, p_now);
+  end if;
+end;
+$$;
+comment on function private.mark_sending(uuid, jsonb, timestamptz) is 'Body of worker.mark_sending().';
+
+-- Refused marks whose lease is still good end here; the worker has nothing to report about them.
+create function private.refuse_marks(p_worker_id uuid, p_marks private.target_mark[], p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_lease private.queue;
+  v_target public.post_targets;
+  v_code text;
+begin
+  for v_lease in
+    select q.* from unnest(p_marks) m join private.queue q on q.lane = 'publish' and q.subject_id = m.target_id
+    where q.worker_id = p_worker_id and q.attempt = m.attempt and q.sending_at is null
+    order by q.subject_id for update of q
+  loop
+    select * into v_target from public.post_targets t where t.id = v_lease.subject_id;
+    v_code := private.reason_to_refuse(v_target, v_lease, p_now);
+    if v_code in ('NX430', 'NX431', 'NX432', 'NX434') then
+      perform private.settle_targets(array[
+        private.verdict(v_target.id, case v_code when 'NX434' then 'missed' else 'failed' end::public.target_state,
+                        v_code, 'refused')], p_now);
+    end if;
+  end loop;
+end;
+$$;
+comment on function private.refuse_marks(uuid, private.target_mark[], timestamptz) is
+  'Ends leases that may not be sent any more: failed, or missed.';
+
+create function private.save_progress(
+  p_worker_id uuid, p_target_id uuid, p_attempt int, p_progress jsonb, p_now timestamptz default now()
+) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if jsonb_typeof(p_progress) is distinct from 'object' or pg_column_size(p_progress) > 16384 then
+    perform private.fail('NX002', p_detail := 'p_progress');
+  end if;
+  update private.queue q
+    set leased_at = p_now,
+        progress = jsonb_strip_nulls(jsonb_build_object('platform_key', q.progress -> 'platform_key')) || p_progress
+          || jsonb_strip_nulls(jsonb_build_object('sending_attempt', q.progress -> 'sending_attempt'))
+    where q.lane = 'publish' and q.subject_id = p_target_id and q.worker_id = p_worker_id and q.attempt = p_attempt;
+  return found;
+end;
+$$;
+comment on function private.save_progress(uuid, uuid, int, jsonb, timestamptz) is 'Body of worker.save_progress().';
+
+create function worker.mark_sending(p_worker_id uuid, p_targets jsonb) returns setof uuid
+language sql volatile security invoker set search_path = '' as $$
+  select private.mark_sending(p_worker_id, p_targets)
+$$;
+comment on function worker.mark_sending(uuid, jsonb) is
+  'Asks for leave to send: [{target_id, attempt, platform_key}]. Send exactly those that come back; the others were taken '
+  'back, disconnected or are too late, and need no report. platform_key is what a later probe asks the platform for.';
+
+create function worker.save_progress(p_worker_id uuid, p_target_id uuid, p_attempt int, p_progress jsonb)
+returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.save_progress(p_worker_id, p_target_id, p_attempt, p_progress)
+$$;
+comment on function worker.save_progress(uuid, uuid, int, jsonb) is
+  'Keeps what the next attempt needs (upload session, container id) and shows that the worker is at it. false: the lease '
+  'is gone; stop.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.mark_sending', 'Changes queue rows, on which service_role has no rights.'),
+  ('private.save_progress', 'Changes queue rows, on which service_role has no rights.');

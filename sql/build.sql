@@ -1,0 +1,130 @@
+-- The whole schema in order: contents page and only ordering authority. Run with psql, or `./nexora db` commands.
+-- Per context: first what exists (sql/), then who may (policies/). Lower numbers never depend on higher ones.
+
+-- 00_platform: schemas, errors, settings, triggers, idempotency, partitions, housekeeping, workers, queue
+\ir 00_platform/schemas.sql
+\ir 00_platform/errors.sql
+\ir 00_platform/settings.sql
+\ir 00_platform/triggers.sql
+\ir 00_platform/idempotency.sql
+\ir 00_platform/partitions.sql
+\ir 00_platform/housekeeping.sql
+\ir 00_platform/workers.sql
+\ir 00_platform/queue.sql
+\ir 00_platform/leases.sql
+\ir 00_platform/jobs.sql
+\ir ../policies/00_platform/schemas.sql
+\ir ../policies/00_platform/errors.sql
+\ir ../policies/00_platform/settings.sql
+\ir ../policies/00_platform/idempotency.sql
+\ir ../policies/00_platform/partitions.sql
+\ir ../policies/00_platform/housekeeping.sql
+\ir ../policies/00_platform/workers.sql
+\ir ../policies/00_platform/queue.sql
+\ir ../policies/00_platform/jobs.sql
+
+-- 05_audit: who did what, without contents
+\ir 05_audit/errors.sql
+\ir 05_audit/audit_events.sql
+\ir ../policies/05_audit/audit_events.sql
+
+-- 10_identity: accounts, age, sessions, profile, preferences, media kit
+\ir 10_identity/errors.sql
+\ir 10_identity/age.sql
+\ir 10_identity/accounts.sql
+\ir 10_identity/guards.sql
+\ir 10_identity/profiles.sql
+\ir 10_identity/reserved_handles.sql
+\ir 10_identity/preferences.sql
+\ir 10_identity/media_kits.sql
+\ir 10_identity/sign_up.sql
+\ir 10_identity/guardians.sql
+\ir 10_identity/login_events.sql
+\ir 10_identity/sessions.sql
+\ir ../policies/10_identity/accounts.sql
+\ir ../policies/10_identity/guards.sql
+\ir ../policies/10_identity/profiles.sql
+\ir ../policies/10_identity/preferences.sql
+\ir ../policies/10_identity/media_kits.sql
+\ir ../policies/10_identity/sign_up.sql
+\ir ../policies/10_identity/guardians.sql
+\ir ../policies/10_identity/sessions.sql
+\ir ../policies/10_identity/login_events.sql
+
+-- 15_notifications: what a person is told in the product
+\ir 15_notifications/notifications.sql
+\ir ../policies/15_notifications/notifications.sql
+
+-- 20_connections: platforms, connected accounts, token vault, OAuth flows
+\ir 20_connections/errors.sql
+\ir 20_connections/platforms.sql
+\ir 20_connections/sealed_values.sql
+\ir 20_connections/connections.sql
+\ir 20_connections/token_vault.sql
+\ir 20_connections/revocation_outbox.sql
+\ir 20_connections/oauth_flows.sql
+\ir 20_connections/begin_connection.sql
+\ir 20_connections/oauth_callback.sql
+\ir 20_connections/refresh.sql
+\ir 20_connections/revocations.sql
+\ir 20_connections/store_connection.sql
+\ir 20_connections/disconnect.sql
+\ir 20_connections/key_rotation.sql
+\ir 20_connections/housekeeping.sql
+\ir ../policies/20_connections/platforms.sql
+\ir ../policies/20_connections/connections.sql
+\ir ../policies/20_connections/token_vault.sql
+\ir ../policies/20_connections/revocation_outbox.sql
+\ir ../policies/20_connections/oauth_flows.sql
+\ir ../policies/20_connections/begin_connection.sql
+\ir ../policies/20_connections/oauth_callback.sql
+\ir ../policies/20_connections/refresh.sql
+\ir ../policies/20_connections/revocations.sql
+\ir ../policies/20_connections/store_connection.sql
+\ir ../policies/20_connections/disconnect.sql
+\ir ../policies/20_connections/key_rotation.sql
+
+-- 30_content: scripts, posts, captions, media
+\ir 30_content/errors.sql
+\ir 30_content/scripts.sql
+\ir 30_content/posts.sql
+\ir 30_content/captions.sql
+\ir 30_content/buckets.sql
+\ir 30_content/media.sql
+\ir 30_content/post_media.sql
+\ir ../policies/30_content/scripts.sql
+\ir ../policies/30_content/posts.sql
+\ir ../policies/30_content/captions.sql
+\ir ../policies/30_content/buckets.sql
+\ir ../policies/30_content/media.sql
+\ir ../policies/30_content/post_media.sql
+
+-- 40_publishing: platform rules, targets, publishing
+\ir 40_publishing/errors.sql
+\ir 40_publishing/platform_rules.sql
+\ir 40_publishing/weighted_length.sql
+\ir 40_publishing/target_states.sql
+\ir 40_publishing/post_targets.sql
+\ir 40_publishing/target_events.sql
+\ir 40_publishing/publish_attempts.sql
+\ir 40_publishing/target_problems.sql
+\ir 40_publishing/settle_targets.sql
+\ir 40_publishing/schedule.sql
+\ir 40_publishing/change_target.sql
+\ir 40_publishing/content_guards.sql
+\ir 40_publishing/disconnection.sql
+\ir 40_publishing/claim_targets.sql
+\ir 40_publishing/mark_sending.sql
+\ir 40_publishing/report_targets.sql
+\ir 40_publishing/housekeeping.sql
+\ir ../policies/40_publishing/platform_rules.sql
+\ir ../policies/40_publishing/target_states.sql
+\ir ../policies/40_publishing/post_targets.sql
+\ir ../policies/40_publishing/target_events.sql
+\ir ../policies/40_publishing/publish_attempts.sql
+\ir ../policies/40_publishing/target_problems.sql
+\ir ../policies/40_publishing/schedule.sql
+\ir ../policies/40_publishing/change_target.sql
+\ir ../policies/40_publishing/claim_targets.sql
+\ir ../policies/40_publishing/mark_sending.sql
+\ir ../policies/40_publishing/report_targets.sql

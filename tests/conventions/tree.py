@@ -1,0 +1,133 @@
+"""The files of the project, and rules about what may stand in which; each rule yields one text per violation."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from workers.schema import sqltext
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_GENERATED = ("supabase/migrations/", "supabase/types/", "requirements", "supabase/local/package-lock.json")
+_BINARY = {".png", ".jpg", ".jpeg", ".gif", ".mp4", ".mp3", ".wav", ".pdf", ".ico", ".woff2"}
+
+SQL_LINES = 300
+CODE_LINES = 450
+
+# What a statement of policies/ may begin with; everything else says what exists and belongs to sql/.
+_WHO_MAY = re.compile(
+    r"""grant\b | revoke\b | alter\s+default\s+privileges\b
+      | alter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?[\w."]+\s+(?:enable|force)\s+row\s+level\s+security
+      | create\s+policy\b | drop\s+policy\s+if\s+exists\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# A DO block may grant where a platform differs; it may do nothing else.
+_DO_EFFECT = re.compile(r"\b(?:create|alter|drop|insert|update|delete|truncate|comment)\b", re.IGNORECASE)
+
+
+@cache
+def files() -> tuple[str, ...]:
+    """Every file that is or could be committed, relative to the root; generated and binary ones included."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return tuple(sorted(path for path in set(listed.stdout.splitlines()) if (ROOT / path).is_file()))
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """(path, content) of every text file."""
+    for path in files():
+        if Path(path).suffix not in _BINARY:
+            yield path, (ROOT / path).read_text(errors="replace")
+
+
+def who_may_only(path: str, text: str) -> Iterator[str]:
+    """Of a file in policies/: statements that do not say who may."""
+    for statement in sqltext.statements(text):
+        code = sqltext.bare(statement.text)
+        grants_in_block = code.startswith("do ") and not _DO_EFFECT.search(code)
+        if not _WHO_MAY.match(code) and not grants_in_block:
+            yield f"{path}:{statement.line}: {statement.text.splitlines()[0]}"
+
+
+def what_exists_only(path: str, text: str) -> Iterator[str]:
+    """Of a file in sql/: statements that say who may. Bodies of functions are not looked at."""
+    for statement in sqltext.statements(text):
+        if _WHO_MAY.match(sqltext.bare(statement.text)):
+            yield f"{path}:{statement.line}: {statement.text.splitlines()[0]}"
+
+
+def begins_with_header(path: str, text: str) -> Iterator[str]:
+    if not text.startswith("-- "):
+        yield f"{path}: begins without a header comment"
+
+
+def forbidden_in_migrations(path: str, text: str) -> Iterator[str]:
+    """Statements that the runners of the platforms do not take."""
+    pattern = re.compile(
+        r"begin|commit|rollback|vacuum\b.*|\\.*|create\s+(?:unique\s+)?index\s+concurrently\b.*|alter\s+system\b.*",
+        re.IGNORECASE | re.DOTALL,
+    )
+    for statement in sqltext.statements(text):
+        code = sqltext.bare(statement.text)
+        if pattern.fullmatch(code) or re.search(r"\bbegin\s+atomic\b", code, re.IGNORECASE):
+            yield f"{path}:{statement.line}: {statement.text.splitlines()[0]}"
+
+
+def too_long(path: str, text: str) -> Iterator[str]:
+    limit = {".sql": SQL_LINES, ".py": CODE_LINES, ".mjs": CODE_LINES, ".ts": CODE_LINES, ".sh": CODE_LINES}.get(Path(path).suffix)
+    lines = text.count("\n")
+    if limit and lines > limit and not path.startswith(_GENERATED):
+        yield f"{path}: {lines} lines, at most {limit}"
+
+
+_HTTP_CLIENT = re.compile(r"\bhttpx\.(?:Client|AsyncClient|get|post|put|request|stream)\(|\brequests\.(?:get|post|Session)\(|\burlopen\(")
+
+
+def builds_http_client(path: str, text: str) -> Iterator[str]:
+    """Of a production module: an HTTP client that is not from workers/http.py, hence without timeouts and TLS 1.3."""
+    if path.endswith(".py") and not path.startswith(("workers/http.py", "workers/cli/", "workers/sandbox/", "workers/embedded/")):
+        yield from _matches(path, text, _HTTP_CLIENT)
+
+
+# Spelled so that this file does not contain what it forbids.
+_HOSTS = re.compile("|".join(["py" + r"pi\.org", "python" + r"hosted\.org", "npm" + r"js\.(?:org|com)", "jsr" + r"\.io", r"--index" + "-url"]))
+_SHARED = re.compile(r"\.\." + "/" + r"shared\b|/work/" + r"(?:main|shared)\b|/tmp" + r"/(?:contract|lab|stack_ready)")
+_SECRETS = {
+    "API key": r"sb_(?:secret|publishable)_[A-Za-z0-9_-]{16,}",
+    "JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.",
+    "private key": "-----BEGIN (?:[A-Z]+ )?PRIVATE" + " KEY-----",
+    "cloud access key": r"\bAKIA[0-9A-Z]{16}\b",
+    "payment key": r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    "forge token": r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,})",
+    "AI provider key": r"\b(?:gsk|sk-ant|sk-proj)[_-][A-Za-z0-9_-]{20,}",
+    "mail key": r"\bre_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}",
+    "chat token": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
+    "password in a URL": r"\bpostgres(?:ql)?://[\w.-]+:[^\s@{}<>$*'\"]+@",
+    "keyring": r'"key":\s*"[A-Za-z0-9+/]{43}="',
+}
+
+
+def registry_hosts(path: str, text: str) -> Iterator[str]:
+    yield from _matches(path, text, _HOSTS)
+
+
+def machine_paths(path: str, text: str) -> Iterator[str]:
+    yield from _matches(path, text, _SHARED)
+
+
+def secrets(path: str, text: str) -> Iterator[str]:
+    """Strings in the form of a credential. Only their kind is named: a test's output is read by many."""
+    for kind, pattern in _SECRETS.items():
+        for match in re.finditer(pattern, text):
+            yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {kind}"
+
+
+def _matches(path: str, text: str, pattern: re.Pattern[str]) -> Iterator[str]:
+    for match in pattern.finditer(text):
+        yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {match.group()}"

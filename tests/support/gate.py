@@ -1,0 +1,99 @@
+"""A gate before an HTTP service: lets a test stop one request at a chosen instant, then kill who sent it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from typing import Literal
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.support.waiting import wait_until
+
+_HOP_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "content-encoding"}
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
+
+
+@dataclass
+class Hold:
+    """One request is stopped where its path contains `path`: before it reaches the service, or after it was done."""
+
+    path: str
+    when: Literal["before", "after"]
+    reached: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self, timeout: float = 30) -> None:
+        """Return once a request stands at the gate."""
+        assert self.reached.wait(timeout), f"no request for {self.path} came to the gate"
+
+
+class Gate:
+    """Forwards everything to `target`; `hold` stops the next matching request."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._holds: list[Hold] = []
+        app = Starlette(routes=[Route("/{path:path}", self._forward, methods=METHODS)])
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._client: httpx.AsyncClient | None = None
+
+    def __enter__(self) -> Gate:
+        self._thread.start()
+        wait_until(lambda: self._server.started)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hold in self._holds:
+            hold.released.set()
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+
+    @property
+    def url(self) -> str:
+        """Base URL to give to the process under test instead of the service's own."""
+        return "http://127.0.0.1:{}".format(self._server.servers[0].sockets[0].getsockname()[1])
+
+    def hold(self, path: str, when: Literal["before", "after"]) -> Hold:
+        """Stop the next request whose path contains `path`."""
+        hold = Hold(path, when)
+        self._holds.append(hold)
+        return hold
+
+    async def _forward(self, request: Request) -> Response:
+        hold = self._take_hold(request.url.path)
+        body = await request.body()
+        if hold and hold.when == "before":
+            await self._stop_at(hold)
+            return Response(status_code=503)  # the sender is dead: what it sent never arrived
+        answer = await self._send(request, body)
+        if hold:
+            await self._stop_at(hold)
+        headers = {name: value for name, value in answer.headers.items() if name not in _HOP_HEADERS}
+        return Response(answer.content, status_code=answer.status_code, headers=headers)
+
+    async def _send(self, request: Request, body: bytes) -> httpx.Response:
+        self._client = self._client or httpx.AsyncClient(base_url=self._target, timeout=60)
+        headers = {name: value for name, value in request.headers.items() if name not in _HOP_HEADERS}
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return await self._client.request(request.method, target, content=body, headers=headers)
+
+    def _take_hold(self, path: str) -> Hold | None:
+        for hold in self._holds:
+            if hold.path in path and not hold.reached.is_set():
+                return hold
+        return None
+
+    @staticmethod
+    async def _stop_at(hold: Hold) -> None:
+        hold.reached.set()
+        while not hold.released.is_set():
+            await asyncio.sleep(0.01)

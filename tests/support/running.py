@@ -1,0 +1,124 @@
+"""Real processes for tests: the worker as operators run it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.support.api import Api
+from workers.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+REDIRECT = "http://127.0.0.1:3000/connected"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody uses at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def new_keyring() -> str:
+    """A keyring with one fresh key, as `./nexora keys new` prints it."""
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    return json.dumps({"keys": {"k1": {"state": "primary", "key": key}}})
+
+
+KEYRING = new_keyring()
+
+
+@dataclass
+class RunningWorker:
+    """A worker process; killed at the end of its context whatever happened."""
+
+    process: subprocess.Popen[bytes]
+    web_url: str
+    log_path: Path
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """`kill -9`: nothing of the worker's own runs any more."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def stop(self, timeout: float = 20) -> int:
+        """SIGTERM, as container hosts send it; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=timeout)
+
+    def log_text(self) -> str:
+        """Everything the process wrote to stdout and stderr so far."""
+        return self.log_path.read_text()
+
+
+def worker_environment(
+    api: Api, sandbox: Sandbox, *, port: int, gateway_url: str | None = None, **extra: str
+) -> dict[str, str]:
+    """The environment of a worker of `api` and `sandbox`; `gateway_url` puts a proxy before the API."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NEXORA_", "SUPABASE_"))}
+    environment.update(
+        SUPABASE_URL=gateway_url or api.url,
+        SUPABASE_SECRET_KEY=api.secret_key,
+        SUPABASE_PUBLISHABLE_KEY=api.publishable_key,
+        NEXORA_TOKEN_KEYRING=KEYRING,
+        NEXORA_SANDBOX_URL=sandbox.url,
+        NEXORA_SANDBOX_SECRET=sandbox.secret,
+        NEXORA_PUBLIC_URL=f"http://127.0.0.1:{port}",
+        NEXORA_WEB_HOST="127.0.0.1",
+        NEXORA_WEB_PORT=str(port),
+        NEXORA_REDIRECT_URLS=REDIRECT,
+    )
+    return environment | extra
+
+
+@contextmanager
+def running_worker(
+    api: Api, sandbox: Sandbox, log_dir: Path, *, gateway_url: str | None = None, **extra: str
+) -> Iterator[RunningWorker]:
+    """Start `python -m workers worker` and wait until its health endpoint answers."""
+    port = free_port()
+    environment: Mapping[str, str] = worker_environment(api, sandbox, port=port, gateway_url=gateway_url, **extra)
+    log_path = log_dir / f"worker-{port}.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", "worker"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    worker = RunningWorker(process, f"http://127.0.0.1:{port}", log_path)
+    try:
+        _wait_until_healthy(worker)
+        yield worker
+    finally:
+        if process.poll() is None:
+            worker.kill()
+
+
+def _wait_until_healthy(worker: RunningWorker, timeout: float = 20) -> None:
+    give_up = time.monotonic() + timeout
+    while time.monotonic() < give_up:
+        if worker.process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{worker.web_url}/health", timeout=1).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"the worker did not become healthy:\n{worker.log_text()[-4000:]}")

@@ -1,0 +1,179 @@
+"""The publishers against the sandbox: the platforms' protocol as somebody else read it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.sandbox.flow import REDIRECT, Client, png
+from tests.workers.providers.claims import claim, media, no_sleep
+from workers import http
+from workers.providers.base import MediaFile, NeedsReconnect, NotAccepted, Published, Rejected, Unknown
+from workers.providers.linkedin import LinkedInPublisher
+from workers.providers.x import XPublisher
+from workers.sandbox import Sandbox
+from workers.vault import SecretToken
+
+pytestmark = pytest.mark.anyio
+
+TEXT = (
+    "New: the making of “First Light” (part 2/3) <3 & more — https://example.com/a?b=c #firstlight_2 @someone"
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox.start(redirect_uris=[REDIRECT]) as running:
+        yield running
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with http.build_client(http.PLATFORM) as opened:
+        yield opened
+
+
+@pytest.fixture
+def people(sandbox: Sandbox) -> Iterator[Client]:
+    sandbox.control.reset()
+    with httpx.Client(base_url=sandbox.url) as opened:
+        yield Client(sandbox, opened)
+
+
+def _token(people: Client, platform: str) -> SecretToken:
+    return SecretToken(people.tokens(platform)["access_token"])
+
+
+def _claim(people: Client, platform: str, text: str = TEXT, **changes: Any) -> Any:
+    account = people.sandbox.control.people()["maya"][platform]
+    now = datetime.now(UTC)
+    fields = {"platform_id": platform, "external_account_id": account, "scheduled_at": now} | changes
+    return claim(text, **fields)
+
+
+def _later() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=61)
+
+
+def _x(client: httpx.AsyncClient, people: Client, **options: Any) -> XPublisher:
+    return XPublisher(client, sandbox_url=f"{people.sandbox.url}/x", sleep=no_sleep, **options)
+
+
+def _linkedin(client: httpx.AsyncClient, people: Client, **options: Any) -> LinkedInPublisher:
+    url = f"{people.sandbox.url}/linkedin"
+    return LinkedInPublisher(client, version="202605", sandbox_url=url, **options)
+
+
+@pytest.mark.parametrize("platform", ["x", "linkedin"])
+async def test_text_and_images_appear_as_written(
+    platform: str, client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher = (_x if platform == "x" else _linkedin)(client, people)
+    token = _token(people, platform)
+    item = _claim(people, platform, media=media(3))
+    files = [MediaFile("image/png", png(shade=shade), f"shade {shade}") for shade in range(3)]
+    outcome = await publisher.send(await publisher.prepare(item, token, files))
+    assert isinstance(outcome, Published), outcome
+    (post,) = people.sandbox.control.posts(platform)
+    assert post.id == outcome.external_id
+    assert post.text == TEXT
+    assert not post.is_cut
+    assert [file.bytes for file in post.media] == [len(file.content) for file in files]
+    # LinkedIn takes the description with the post, from what the database says about the file.
+    wanted = ["shade 0", "shade 1", "shade 2"] if platform == "x" else ["a dog"] * 3
+    assert [file.alt_text for file in post.media] == wanted
+
+
+@pytest.mark.parametrize("platform", ["x", "linkedin"])
+async def test_a_post_whose_answer_was_lost_is_found_and_not_repeated(
+    platform: str, client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher = (_x if platform == "x" else _linkedin)(client, people)
+    token = _token(people, platform)
+    item = _claim(people, platform, media=media(1))
+    prepared = await publisher.prepare(item, token, [MediaFile("image/png", png(), "a dog")])
+    began = datetime.now(UTC)
+    people.sandbox.control.add_fault("reset_after", platform=platform, method="POST", path="(tweets|posts)$")
+    assert isinstance(await publisher.send(prepared), Unknown)
+    unknown = _claim(
+        people,
+        platform,
+        mode="reconcile",
+        attempt=2,
+        media=media(1),
+        sending_at=began,
+        progress=dict(prepared.progress or {}),
+    )
+    later = (_x if platform == "x" else _linkedin)(client, people, now=_later)
+    outcome = await later.probe(unknown, token)
+    assert isinstance(outcome, Published), outcome
+    assert [post.id for post in people.sandbox.control.posts(platform)] == [outcome.external_id]
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "hang"])
+async def test_a_post_that_never_arrived_is_known_not_to_be_there(
+    kind: Any, client: httpx.AsyncClient, people: Client
+) -> None:
+    client.timeout = httpx.Timeout(0.5)
+    publisher = _x(client, people, now=_later)
+    token = _token(people, "x")
+    people.sandbox.control.add_fault(kind, platform="x", path="tweets$", method="POST")
+    began = datetime.now(UTC)
+    assert isinstance(await publisher.send(await publisher.prepare(_claim(people, "x"), token, ())), Unknown)
+    unknown = _claim(people, "x", mode="reconcile", attempt=2, sending_at=began)
+    assert await publisher.probe(unknown, token) == NotAccepted("not_on_timeline")
+
+
+async def test_linkedin_is_sent_by_its_probe_when_it_was_not_there(
+    client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher = _linkedin(client, people, now=_later)
+    unknown = _claim(people, "linkedin", mode="reconcile", attempt=2, sending_at=datetime.now(UTC))
+    assert isinstance(await publisher.probe(unknown, _token(people, "linkedin")), Published)
+    assert len(people.sandbox.control.posts("linkedin")) == 1
+
+
+@pytest.mark.parametrize("platform", ["x", "linkedin"])
+async def test_the_same_text_twice_is_refused(
+    platform: str, client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher = (_x if platform == "x" else _linkedin)(client, people)
+    token = _token(people, platform)
+    for kind in (Published, Rejected):
+        outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, ()))
+        assert isinstance(outcome, kind)
+
+
+@pytest.mark.parametrize("platform", ["x", "linkedin"])
+async def test_a_revoked_token(platform: str, client: httpx.AsyncClient, people: Client) -> None:
+    publisher = (_x if platform == "x" else _linkedin)(client, people)
+    token = _token(people, platform)
+    people.sandbox.control.revoke(platform, "maya")
+    outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, ()))
+    assert outcome == NeedsReconnect("token_refused", 401)
+
+
+async def test_a_rate_limit_says_how_long(client: httpx.AsyncClient, people: Client) -> None:
+    publisher = _x(client, people)
+    people.sandbox.control.add_fault("rate_limit", platform="x", path="tweets$")
+    outcome = await publisher.send(await publisher.prepare(_claim(people, "x"), _token(people, "x"), ()))
+    assert isinstance(outcome, NotAccepted)
+    assert outcome.code == "rate_limited"
+    assert outcome.retry_after is not None
+    assert 880 <= outcome.retry_after <= 901
+
+
+@pytest.mark.parametrize("platform", ["x", "linkedin"])
+@pytest.mark.parametrize("kind", ["status", "malformed"])
+async def test_answers_that_leave_it_open(
+    kind: Any, platform: str, client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher = (_x if platform == "x" else _linkedin)(client, people)
+    token = _token(people, platform)
+    people.sandbox.control.add_fault(kind, platform=platform, method="POST", path="(tweets|posts)$")
+    outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, ()))
+    assert isinstance(outcome, Unknown)

@@ -1,0 +1,70 @@
+"""What makes a plain database look like a fresh hosted project: roles, schemas, owners, privileges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from workers.embedded.keys import StackSecrets
+
+_SQL = Path(__file__).with_name("sql")
+Connection = psycopg.Connection[Any]
+
+# PostgREST's own setting. The linters of the CLI read it to learn which schemas are exposed.
+EXPOSED_SCHEMAS = ("public", "worker")
+
+
+def create_roles(connection: Connection, secrets: StackSecrets) -> None:
+    """Creates the roles of a hosted project, once per cluster."""
+    # Hashed with the server's own `scram_iterations`, and never in a log: log_statement is off.
+    text = _load("cluster.sql").format(
+        postgres_password=sql.Literal(secrets.postgres_password),
+        api_password=sql.Literal(secrets.api_password),
+    )
+    connection.execute(text)
+
+
+def prepare(connection: Connection, name: str) -> None:
+    """Gives a database what belongs to the database and is not copied from a template: its settings."""
+    database = sql.Identifier(name)
+    exposed = sql.Literal(",".join(EXPOSED_SCHEMAS))
+    connection.execute(sql.SQL("alter database {} set pgrst.db_schemas = {}").format(database, exposed))
+    connection.execute(sql.SQL("alter database {} owner to postgres").format(database))
+    connection.execute(sql.SQL("grant all on database {} to dashboard_user").format(database))
+
+
+def provision(connection: Connection, create_service_tables: Callable[[], None]) -> None:
+    """Makes schemas, lets the services create their tables, and sets owners and privileges as on hosted."""
+    with connection.transaction():
+        connection.execute(_load("database.sql"))
+    create_service_tables()
+    with connection.transaction():
+        connection.execute(_load("services.sql"))
+
+
+def create(connection: Connection, name: str, template: str | None, strategy: LiteralString) -> None:
+    statement = sql.SQL("create database {} owner postgres template {} strategy {}")
+    source = sql.Identifier(template or "template1")
+    connection.execute(statement.format(sql.Identifier(name), source, sql.SQL(strategy)))
+    prepare(connection, name)
+
+
+def drop(connection: Connection, name: str) -> None:
+    connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def disconnect_all(connection: Connection, name: str) -> None:
+    """Ends every session of a database: a template may have none while it is copied."""
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where datname = %s and pid <> pg_backend_pid()",
+        [name],
+    )
+
+
+def _load(name: str) -> sql.SQL:
+    return sql.SQL((_SQL / name).read_text())

@@ -1,0 +1,410 @@
+"""X: posts through API v2.
+
+Sources (docs.x.com, 2026-08; the OpenAPI description of the same date for bodies):
+`POST /2/tweets`; media by `POST /2/media/upload/initialize`, `/{id}/append` (parts of at most 5 MB),
+`/{id}/finalize` and `GET /2/media/upload?command=STATUS`; `POST /2/media/metadata` for alternative texts;
+`GET /2/users/{id}/tweets`. Rate limits are told by `x-rate-limit-reset` and, for 24 hours, by
+`x-user-limit-24hour-*` and `x-app-limit-24hour-*`; there is no `Retry-After`.
+
+X has no idempotency key. What became of an unanswered post is found in the account's own timeline, by its
+text after X's link shortening is undone. X also refuses a text that repeats a recent one (403), a second line
+of defence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+
+from workers import http
+from workers.errors import ProviderNotSentError, ProviderTransportError
+from workers.providers.base import (
+    MediaFile,
+    NeedsReconnect,
+    NotAccepted,
+    Outcome,
+    Prepared,
+    PublishClaim,
+    Published,
+    PublishStopped,
+    Rejected,
+    Unknown,
+    bearer,
+    fingerprint,
+    json_object,
+    now_utc,
+    retry_after,
+    still_settling,
+)
+from workers.providers.definitions import endpoint
+from workers.vault.secret import SecretToken
+
+__all__ = ["XPublisher"]
+
+_API: Final = "https://api.x.com/2"
+_PART_BYTES: Final = 4 * 1024 * 1024
+_PROCESSING_SECONDS: Final = 300.0
+_CLOCK_MARGIN: Final = timedelta(seconds=60)
+"""How far X's clock may be behind ours. Safe to be generous: X itself refuses the same text twice in that
+time."""
+_PAGES: Final = 5
+_DUPLICATE: Final = re.compile(r"duplicate", re.IGNORECASE)
+_URL: Final = re.compile(r"https?://", re.IGNORECASE)
+_PICTURE_LINK: Final = re.compile(r"/status/\d+/(photo|video)/\d+$")
+_REPLY_SETTINGS: Final = frozenset({"following", "mentionedUsers", "subscribers", "verified"})
+
+
+class XPublisher:
+    """See `Publisher`. Texts with up to four images, or one GIF or video of a size that fits in memory."""
+
+    platform_id = "x"
+    is_probe_sending = False
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        sandbox_url: str | None = None,
+        now: Callable[[], datetime] = now_utc,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """
+        Args:
+            client: from `workers.http`; shared.
+            sandbox_url: base URL of the sandbox that stands for X, or None for X itself.
+            now, sleep: clock; tests replace it.
+        """
+        self._client = client
+        self._sandbox_url = sandbox_url
+        self._now = now
+        self._sleep = sleep
+
+    # --- reversible -----------------------------------------------------------------------------------------
+
+    def needs_media(self, claim: PublishClaim) -> bool:
+        return bool(claim.media) and self._uploaded(claim) is None
+
+    async def prepare(self, claim: PublishClaim, token: SecretToken, media: Sequence[MediaFile]) -> Prepared:
+        body = _post_body(claim)
+        if not claim.media:
+            return Prepared(claim, token, body)
+        progress = self._uploaded(claim)
+        if progress is None:
+            progress = await self._upload_all(claim, token, media)
+        return Prepared(claim, token, {**body, "media": {"media_ids": progress["media_ids"]}}, progress)
+
+    def _uploaded(self, claim: PublishClaim) -> dict[str, Any] | None:
+        """Uploads of an earlier attempt, if they are of the same files and live for five more minutes."""
+        progress = claim.progress or {}
+        ids, until = progress.get("media_ids"), progress.get("media_until")
+        if not isinstance(ids, list) or not isinstance(until, int | float):
+            return None
+        if progress.get("media_of") != fingerprint(claim.media) or len(ids) != len(claim.media):
+            return None
+        if until < self._now().timestamp() + 300:
+            return None
+        return {"media_ids": ids, "media_until": until, "media_of": progress["media_of"]}
+
+    async def _upload_all(
+        self, claim: PublishClaim, token: SecretToken, media: Sequence[MediaFile]
+    ) -> dict[str, Any]:
+        uploads = [await self._upload(file, token) for file in media]
+        return {
+            "media_ids": [media_id for media_id, _ in uploads],
+            "media_until": min(until for _, until in uploads),
+            "media_of": fingerprint(claim.media),
+        }
+
+    async def _upload(self, file: MediaFile, token: SecretToken) -> tuple[str, int]:
+        """Upload one file; answers its media id and the epoch second until which it can be used."""
+        data = await self._step(
+            "POST",
+            "/media/upload/initialize",
+            token,
+            json={
+                "media_type": file.mime_type,
+                "total_bytes": len(file.content),
+                "media_category": _category(file.mime_type),
+            },
+        )
+        media_id = data.get("id")
+        if not isinstance(media_id, str) or not media_id.isalnum():
+            raise PublishStopped(NotAccepted("unreadable_answer"))
+        for index, start in enumerate(range(0, len(file.content), _PART_BYTES)):
+            part = file.content[start : start + _PART_BYTES]
+            await self._step(
+                "POST",
+                f"/media/upload/{media_id}/append",
+                token,
+                data={"segment_index": str(index)},
+                files={"media": ("part", part, "application/octet-stream")},
+            )
+        data = await self._step("POST", f"/media/upload/{media_id}/finalize", token)
+        lifetime = data.get("expires_after_secs")
+        await self._await_processing(media_id, data, token)
+        if file.alt_text:
+            await self._step(
+                "POST",
+                "/media/metadata",
+                token,
+                json={"id": media_id, "metadata": {"alt_text": {"text": file.alt_text}}},
+            )
+        seconds = lifetime if isinstance(lifetime, int) else 3600
+        return media_id, int(self._now().timestamp()) + seconds
+
+    async def _await_processing(self, media_id: str, data: Mapping[str, Any], token: SecretToken) -> None:
+        """Poll STATUS until the file is ready. Images usually answer without `processing_info`: ready at
+        once."""
+        waited = 0.0
+        while isinstance(info := data.get("processing_info"), dict) and info.get("state") != "succeeded":
+            if info.get("state") == "failed":
+                raise PublishStopped(
+                    Rejected(
+                        "media_refused",
+                        "X could not process one of the files of this post. Replace the file.",
+                    )
+                )
+            if waited >= _PROCESSING_SECONDS:
+                raise PublishStopped(NotAccepted("media_not_ready"))
+            wait = info.get("check_after_secs")
+            pause = min(max(float(wait), 0.2), 30.0) if isinstance(wait, int | float) else 1.0
+            await self._sleep(pause)
+            waited += pause
+            data = await self._step(
+                "GET", "/media/upload", token, params={"command": "STATUS", "media_id": media_id}
+            )
+
+    async def _step(self, method: str, path: str, token: SecretToken, **arguments: Any) -> Mapping[str, Any]:
+        """One reversible call; answers `data`. Whatever goes wrong is known not to be a post."""
+        url = endpoint(_API + path, self._sandbox_url)
+        try:
+            response = await http.exchange(self._client, method, url, headers=bearer(token), **arguments)
+        except ProviderTransportError as error:
+            raise PublishStopped(NotAccepted(error.code)) from error
+        if response.is_success:
+            body = json_object(response) if response.content else {}
+            data = None if body is None else body.get("data", {})
+            if not isinstance(data, dict):
+                raise PublishStopped(NotAccepted("unreadable_answer", http_status=response.status_code))
+            return data
+        outcome = self._refusal(response, "one of the files of this post")
+        if isinstance(outcome, Unknown):  # 5xx: whatever it did, it was no post
+            outcome = NotAccepted(outcome.code, http_status=outcome.http_status)
+        raise PublishStopped(outcome)
+
+    # --- irreversible ---------------------------------------------------------------------------------------
+
+    async def send(self, prepared: Prepared) -> Outcome:
+        url = endpoint(f"{_API}/tweets", self._sandbox_url)
+        try:
+            response = await http.exchange(
+                self._client, "POST", url, json=prepared.body, headers=bearer(prepared.token)
+            )
+        except ProviderNotSentError as error:
+            return NotAccepted(error.code)
+        except ProviderTransportError as error:
+            return Unknown(error.code)
+        if response.is_success:
+            data = (json_object(response) or {}).get("data")
+            post_id = data.get("id") if isinstance(data, dict) else None
+            if not isinstance(post_id, str) or not post_id:
+                return Unknown("unreadable_answer", http_status=response.status_code)
+            return Published(post_id, _post_url(post_id), response.status_code)
+        if response.status_code == 403 and _DUPLICATE.search(_detail(response)):
+            return await self._duplicate(prepared)
+        return self._refusal(response, "this post")
+
+    async def _duplicate(self, prepared: Prepared) -> Outcome:
+        """X says that it already has this text. On a later attempt that may be an earlier one of ours."""
+        claim = prepared.claim
+        if claim.attempt > 1:
+            found = await self._find(claim, prepared.token, claim.scheduled_at)
+            if isinstance(found, Published):
+                return found
+            if found is not None:
+                return Unknown("duplicate_unresolved")
+        return Rejected(
+            "duplicate_content",
+            "X refuses a text that you have posted before. Change the text and schedule it again.",
+            403,
+        )
+
+    def _refusal(
+        self, response: httpx.Response, what: str
+    ) -> NotAccepted | Rejected | Unknown | NeedsReconnect:
+        """What a status other than 2xx means; `what` completes the sentence "X did not accept …"."""
+        status = response.status_code
+        if status == 401:
+            return NeedsReconnect("token_refused", status)
+        if status == 402:  # the deployment's prepaid credits are used up: nothing the person could change
+            return NotAccepted("platform_credits", retry_after=1800, http_status=status)
+        if status == 408:
+            return NotAccepted("platform_timeout", http_status=status)
+        if status == 429:
+            return NotAccepted("rate_limited", self._window(response), http_status=status)
+        if status == 403 and "client-forbidden" in _problem_type(response):
+            return NotAccepted("app_forbidden", retry_after=1800, http_status=status)
+        if status == 403:
+            return Rejected(
+                "forbidden", f"X does not allow {what}. {_sentence(_detail(response))}".strip(), status
+            )
+        if 400 <= status < 500:
+            return Rejected(
+                "refused", f"X did not accept {what}. {_sentence(_detail(response))}".strip(), status
+            )
+        return Unknown(f"http_{status}", http_status=status)
+
+    def _window(self, response: httpx.Response) -> float | None:
+        """Seconds until the exhausted windows open again: the 24-hour ones count only when they are used
+        up."""
+        names = ["x-rate-limit-reset"]
+        for scope in ("user", "app"):
+            prefix = f"x-{scope}-limit-24hour"
+            if response.headers.get(f"{prefix}-remaining") == "0":
+                names.append(f"{prefix}-reset")
+        return retry_after(response, self._now(), *names)
+
+    # --- reconciling ----------------------------------------------------------------------------------------
+
+    async def probe(self, claim: PublishClaim, token: SecretToken) -> Outcome:
+        if claim.sending_at is None:
+            return NotAccepted("never_sent")
+        found = await self._find(claim, token, claim.sending_at)
+        if found is not None:
+            return found
+        wait = still_settling(claim, self._now())
+        if wait > 0:
+            return Unknown("too_early", retry_after=wait)
+        return NotAccepted("not_on_timeline")
+
+    async def _find(
+        self, claim: PublishClaim, token: SecretToken, since: datetime
+    ) -> Published | Unknown | NeedsReconnect | None:
+        """Look for the post in the account's own timeline.
+
+        Returns:
+            Published when it is there; None when the timeline was read completely and it is not; the others
+            when the timeline could not be read.
+        """
+        url = endpoint(f"{_API}/users/{claim.external_account_id}/tweets", self._sandbox_url)
+        start = (since - _CLOCK_MARGIN).astimezone(UTC)
+        params = {
+            "start_time": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "max_results": "100",
+            "exclude": "retweets",
+            "tweet.fields": "created_at,entities,note_tweet",
+        }
+        wanted = _comparable(claim.text)
+        for _ in range(_PAGES):
+            try:
+                response = await http.exchange(self._client, "GET", url, params=params, headers=bearer(token))
+            except ProviderTransportError as error:
+                return Unknown(error.code)
+            if response.status_code == 401:
+                return NeedsReconnect("token_refused", 401)
+            body = json_object(response) if response.is_success else None
+            if body is None or not isinstance(body.get("meta"), dict):
+                wait = self._window(response) if response.status_code == 429 else None
+                return Unknown(f"probe_http_{response.status_code}", wait, response.status_code)
+            for post in body.get("data") or []:
+                if _is_same(post, wanted, start):
+                    return Published(post["id"], _post_url(post["id"]), response.status_code)
+            following = body["meta"].get("next_token")
+            if not isinstance(following, str) or not following:
+                return None
+            params["pagination_token"] = following
+        return Unknown("timeline_too_long")
+
+
+# --- bodies and texts ---------------------------------------------------------------------------------------
+
+
+def _post_body(claim: PublishClaim) -> dict[str, Any]:
+    """Body of `POST /2/tweets` without media. Only known options are taken over."""
+    body: dict[str, Any] = {"text": claim.text}
+    options = claim.options
+    if options.get("reply_settings") in _REPLY_SETTINGS:
+        body["reply_settings"] = options["reply_settings"]
+    for flag in ("made_with_ai", "paid_partnership"):
+        if options.get(flag) is True:
+            body[flag] = True
+    reply_to = options.get("in_reply_to")
+    if isinstance(reply_to, str) and reply_to.isdigit():
+        body["reply"] = {"in_reply_to_tweet_id": reply_to}
+    return body
+
+
+def _category(mime_type: str) -> str:
+    if mime_type == "image/gif":
+        return "tweet_gif"
+    return "tweet_video" if mime_type.startswith("video/") else "tweet_image"
+
+
+def _post_url(post_id: str) -> str:
+    return f"https://x.com/i/web/status/{post_id}"
+
+
+def _detail(response: httpx.Response) -> str:
+    body = json_object(response) or {}
+    detail = body.get("detail")
+    if isinstance(detail, str):
+        return detail
+    errors = body.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        first = errors[0].get("message") or errors[0].get("detail")
+        return first if isinstance(first, str) else ""
+    return ""
+
+
+def _problem_type(response: httpx.Response) -> str:
+    kind = (json_object(response) or {}).get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def _sentence(detail: str) -> str:
+    """X's own explanation, short enough to show."""
+    return f"X says: {detail[:200]}" if detail else ""
+
+
+def _is_same(post: object, wanted: str, start: datetime) -> bool:
+    if not isinstance(post, dict) or not isinstance(post.get("id"), str):
+        return False
+    try:
+        created = datetime.fromisoformat(str(post.get("created_at")))
+    except ValueError:
+        return False
+    return created >= start and _comparable(_expanded(post)) == wanted
+
+
+def _expanded(post: Mapping[str, Any]) -> str:
+    """The post's text as it was written: links unshortened, links to its own pictures dropped, entities
+    unescaped.
+
+    A long post keeps its full text in `note_tweet`.
+    """
+    note = post.get("note_tweet")
+    source = note if isinstance(note, dict) and isinstance(note.get("text"), str) else post
+    text = str(source.get("text", ""))
+    entities = source.get("entities")
+    urls = entities.get("urls") if isinstance(entities, dict) else None
+    for link in urls if isinstance(urls, list) else []:
+        if not isinstance(link, dict) or not isinstance(link.get("url"), str):
+            continue
+        target = link.get("expanded_url")
+        is_picture = "media_key" in link or (isinstance(target, str) and _PICTURE_LINK.search(target))
+        text = text.replace(link["url"], "" if is_picture or not isinstance(target, str) else target)
+    return html.unescape(text)
+
+
+def _comparable(text: str) -> str:
+    """Form in which two texts are compared: NFC, one space for any white space, links without scheme and
+    final slash (X adds both to what a person typed)."""
+    words = unicodedata.normalize("NFC", text).split()
+    return " ".join(_URL.sub("", word).rstrip("/") if "." in word else word for word in words)

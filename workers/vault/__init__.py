@@ -1,0 +1,36 @@
+"""The token vault: AES-256-GCM envelope encryption of OAuth tokens (P3.1, P3.4, P6.6).
+
+Keys come from the environment and never reach the database; sealed records live in the database and never
+reach a client. This package imports nothing of ours, so that it can be read and audited alone.
+"""
+
+from workers.vault.keyring import Keyring, KeyringError, KeyState, new_keyring_json
+from workers.vault.sealing import (
+    Sealable,
+    TokenContext,
+    TokenField,
+    Vault,
+    VaultError,
+    VerifierContext,
+    sealed_from_text,
+    sealed_key_id,
+    sealed_to_text,
+)
+from workers.vault.secret import SecretToken
+
+__all__ = [
+    "KeyState",
+    "Keyring",
+    "KeyringError",
+    "Sealable",
+    "SecretToken",
+    "TokenContext",
+    "TokenField",
+    "Vault",
+    "VaultError",
+    "VerifierContext",
+    "new_keyring_json",
+    "sealed_from_text",
+    "sealed_key_id",
+    "sealed_to_text",
+]

@@ -1,0 +1,78 @@
+"""The one page that a person may see here: why an account could not be connected, when there is nowhere to
+return to.
+
+Plain HTML without scripts, images or requests to anywhere. Every value is escaped by the one function that
+makes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from string import Template
+from typing import Final
+
+from starlette.responses import HTMLResponse
+
+__all__ = ["CONTENT_SECURITY_POLICY", "problem_page"]
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1c1b22; --soft: #6a6775; --paper: #fbfaf8; --card: #fff;
+  --line: #e7e4df }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #f1eff6; --soft: #a5a1b2; --paper: #141318; --card: #1d1c23; --line: #2f2d38 }
+}
+* { box-sizing: border-box }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem;
+  background: var(--paper); color: var(--ink); font: 1rem/1.6 ui-sans-serif, system-ui, sans-serif }
+main { width: 100%; max-width: 30rem; padding: 2.25rem; background: var(--card);
+  border: 1px solid var(--line); border-radius: 1.25rem }
+h1 { margin: 0 0 .75rem; font-size: 1.35rem; line-height: 1.3; letter-spacing: -.01em; text-wrap: balance }
+p { margin: 0 0 1rem }
+footer { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft);
+  font-size: .85rem }
+"""
+
+_PAGE: Final = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>$title</title>
+<style>$style</style>
+</head>
+<body>
+<main>
+<h1>$title</h1>
+<p>$message</p>
+<p>$hint</p>
+<footer>Nexora OS · $code</footer>
+</main>
+</body>
+</html>
+""")
+
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode("utf-8")).digest()).decode("ascii")
+
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Nothing but this page's own style may load."""
+
+
+def problem_page(*, title: str, message: str, hint: str, code: str, status: int) -> HTMLResponse:
+    """The page.
+
+    Args:
+        title: what is wrong, in a few words.
+        message: one sentence; the full stop is added.
+        hint: what to do next.
+        code: NX code or HTTP status, for support.
+        status: HTTP status of the response, 400 to 599.
+    """
+    values = {"title": title, "message": f"{message.rstrip('.')}.", "hint": hint, "code": code}
+    escaped = {name: html.escape(value, quote=True) for name, value in values.items()}
+    return HTMLResponse(_PAGE.substitute(escaped, style=_STYLE), status_code=status)
