@@ -157,16 +157,24 @@ class TargetsContext:
         try:
             return self._transport.update(Target, "post_targets", columns, {"id": target_id})
         except errors.NotFound as missing:
-            state = self.get(target_id).state  # raises NotFound where it is not the person's
-            raise errors.WrongState(f"A target that is {state} cannot be edited.") from missing
+            raise self._wrong_state(target_id) from missing
+
+    def _wrong_state(self, target_id: UUID) -> errors.WrongState:
+        """Why nothing matched: the policy leaves out other states. Raises NotFound for others' targets."""
+        state = self.get(target_id).state
+        return errors.WrongState(f"This cannot be done to a target that is {state}.")
 
     def remove(self, target_id: UUID) -> None:
-        """Remove a target that was never published.
+        """Remove a target that is neither on its way nor on the platform, with its events.
 
         Raises:
-            NotFound: the person has no such target, or it cannot be removed any more.
+            NotFound: the person has no such target.
+            WrongState: it is scheduled (cancel it first), under way, published or unconfirmed.
         """
-        self._transport.delete("post_targets", {"id": target_id})
+        try:
+            self._transport.delete("post_targets", {"id": target_id})
+        except errors.NotFound as missing:
+            raise self._wrong_state(target_id) from missing
 
 
 class PublishingContext:

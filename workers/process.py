@@ -28,7 +28,7 @@ from starlette.applications import Starlette
 from workers import http
 from workers.errors import AccessRefusedError, ConfigurationError, ContractMismatchError, GatewayError
 from workers.gateway import ClaimedTarget, Gateway
-from workers.jobs import Identity, Membership, backoff_seconds, pause
+from workers.jobs import Identity, backoff_seconds, pause
 from workers.jobs.housekeeping import run_housekeeping
 from workers.jobs.locations import CountryTable, run_locations
 from workers.jobs.publish import Limits, PublishJob
@@ -115,10 +115,12 @@ class Process:
     def stop(self) -> None:
         """Begin the graceful stop."""
         self._stopping.set()
+        self._is_registered.set()  # nobody needs to wait for an id any more
 
-    async def identity(self) -> Identity:
-        """The id to claim with now; waits until there is one."""
-        while self._current is None:
+    async def identity(self) -> Identity | None:
+        """The id to claim with now; waits until there is one. None when the process is stopping without
+        one."""
+        while self._current is None and not self._stopping.is_set():
             await self._is_registered.wait()
         return self._current
 
@@ -386,7 +388,7 @@ class _Worker:
         """Work on a lane of the queue: claim, run, report, sleep until its next job is due."""
         failures = 0
         while not self.process.stopping.is_set():
-            identity = await _until_stopping(self.process, self.process.identity())
+            identity = await self.process.identity()
             if identity is None:
                 return
             try:
@@ -436,18 +438,6 @@ class _Worker:
 
     async def _keep_house(self) -> None:
         await run_housekeeping(self._gateway)
-
-
-async def _until_stopping(membership: Membership, waiting: Awaitable[Identity]) -> Identity | None:
-    """The identity, or None when the process stops before there is one."""
-    task = asyncio.ensure_future(waiting)
-    stop = asyncio.ensure_future(membership.stopping.wait())
-    try:
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        task.cancel()
-        stop.cancel()
 
 
 @contextlib.contextmanager

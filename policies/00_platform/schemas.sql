@@ -28,7 +28,8 @@ begin
 end;
 $$;
 
--- Large objects know no row-level security: nobody needs them. Where the platform owns the functions this is its to do.
+-- Large objects know no row-level security, and nobody needs them. Where the platform owns the functions, it is up to
+-- the platform.
 do $$
 declare
   v_function record;

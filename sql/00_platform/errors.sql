@@ -1,6 +1,7 @@
 -- private.error_registry, private.fail(code, detail)
--- Why:     every refusal has its own SQLSTATE (class NX), a message and a hint: clients switch on the code, people read
---          the message. One registry, so that the client library and the documentation cannot drift from the database.
+-- Why:     every refusal has its own SQLSTATE (class NX), a message and a hint: clients switch on the code, people
+--          read the message. One registry, so that the client library and the documentation cannot drift from the
+--          database.
 -- Caller:  every other function, as whatever role it runs; DEFINER, because people may not read schema private.
 -- Errors:  NX000 the code is not in the registry: a mistake of ours, never of the caller.
 -- Repeat:  safe; nothing is written.
@@ -18,7 +19,7 @@ create table private.error_registry (
   constraint http_status_is_an_error check (http_status between 400 and 599)
 );
 comment on table private.error_registry is
-  'Every error that this service raises. The client maps each code to an exception; the documentation prints this table.';
+  'Every error that this service raises. The client maps codes to exceptions; the documentation prints this table.';
 comment on column private.error_registry.message is 'What is wrong, without a full stop and without personal content.';
 comment on column private.error_registry.hint is 'The next step of whoever called.';
 comment on column private.error_registry.http_status is

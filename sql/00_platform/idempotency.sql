@@ -3,8 +3,8 @@
 -- Caller:  bodies of mutating functions: first thing and last thing they do, in one transaction.
 -- Errors:  NX003 the key came with another request.
 -- Repeat:  that is the point. Keys live for `idempotency_hours`, then the same key starts afresh.
--- Locks:   a transaction advisory lock per (user, function, key), so that two parallel calls queue up; taken before any
---          row lock, therefore always first in the lock order.
+-- Locks:   a transaction advisory lock per (user, function, key), so that two parallel calls queue up; taken before
+--          any row lock, therefore always first in the lock order.
 
 create table private.idempotency_keys (
   user_id uuid not null references auth.users (id) on delete cascade,

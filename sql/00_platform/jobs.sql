@@ -38,31 +38,33 @@ begin
   perform private.check_job_results(p_results);
   return query
     with given as materialized (
-      select r.lane, r.subject_id, r.attempt, coalesce(r.code, 'unknown') as code, r.retry_after_seconds as retry_after,
+      select r.lane, r.subject_id, r.attempt, coalesce(r.code, 'unknown') as code,
+             r.retry_after_seconds as retry_after,
              case when r.outcome = 'retry' and r.attempt >= v_max then 'dead' else r.outcome end as verdict
       from jsonb_to_recordset(p_results)
         as r (lane text, subject_id uuid, attempt int, outcome text, code text, retry_after_seconds numeric)
     ), held as materialized (
-      select q.ctid as place, q.again_at, g.* from given g
+      select q.again_at, g.* from given g
       join private.queue q on q.lane = g.lane and q.subject_id = g.subject_id and q.attempt = g.attempt
       where q.worker_id = v_worker
       for update of q
     ), gone as (
       delete from private.queue q using held h
-      where q.ctid = h.place and h.verdict <> 'retry' and h.again_at is null
+      where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is null
     ), again as (
       update private.queue q set worker_id = null, leased_at = null, sending_at = null, progress = null, attempt = 0,
         due_at = h.again_at, again_at = null
-      from held h where q.ctid = h.place and h.verdict <> 'retry' and h.again_at is not null
+      from held h
+      where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is not null
     ), retried as (
       update private.queue q set worker_id = null, leased_at = null, sending_at = null,
         due_at = p_now + private.backoff_delay(h.attempt, h.retry_after)
-      from held h where q.ctid = h.place and h.verdict = 'retry'
+      from held h where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict = 'retry'
     ), buried as (
       insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at)
       select h.lane, h.subject_id, h.attempt, h.code, p_now from held h where h.verdict = 'dead'
     )
-    select g.lane, g.subject_id, h.place is not null
+    select g.lane, g.subject_id, h.subject_id is not null
     from given g left join held h on h.lane = g.lane and h.subject_id = g.subject_id and h.attempt = g.attempt;
 end;
 $$;
@@ -103,7 +105,7 @@ language sql volatile security invoker set search_path = '' as $$
   select c.subject_id, c.attempt, c.next_due from private.claim_jobs(p_worker_id, p_lane, p_limit) c
 $$;
 comment on function worker.claim_jobs(uuid, text, int) is
-  'Leases due work of a lane. next_due, the same in each row: when the lane has work again; see next_job_due() if empty.';
+  'Leases due work of a lane. next_due is the same in each row; where there is none, next_job_due() tells.';
 
 create function worker.next_job_due(p_lane text) returns timestamptz
 language sql stable security invoker set search_path = '' as $$
@@ -117,8 +119,8 @@ language sql volatile security invoker set search_path = '' as $$
   select f.lane, f.subject_id, f.accepted from private.finish_jobs(p_worker_id, p_results) f
 $$;
 comment on function worker.finish_jobs(uuid, jsonb) is
-  'Reports [{lane, subject_id, attempt, outcome: done|retry|dead, code, retry_after_seconds}]. Not accepted: the lease '
-  'is gone and somebody else has the work, or had.';
+  'Reports [{lane, subject_id, attempt, outcome: done|retry|dead, code, retry_after_seconds}]. Not accepted: the '
+  'lease is gone and somebody else has the work, or had.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.claim_jobs', 'Leases rows of the queue, on which service_role has no rights.'),

@@ -36,14 +36,48 @@ language sql stable security invoker set search_path = '' as $$
   where q.lane = p_lane and q.worker_id is null
   order by q.due_at limit 1
 $$;
-comment on function private.next_due(text) is 'When the next work of a lane is due that nobody has leased; NULL: none.';
+comment on function private.next_due(text) is
+  'When the next work of a lane is due that nobody has leased; NULL: none.';
 
--- A worker is declared dead exactly once, so the scan for its leases, all of which are past due, happens once as well.
+-- What is leased was due when it was leased, so only the due part of each lane is looked at. The minutes are for a claim
+-- that began after p_now was taken and was waited for.
+create function private.held_by(p_workers uuid[], p_now timestamptz default now()) returns setof private.queue
+language sql stable security invoker set search_path = '' as $$
+  with recursive lanes as (
+    (select q.lane from private.queue q order by q.lane limit 1)
+    union all
+    select (select q.lane from private.queue q where q.lane > l.lane order by q.lane limit 1) from lanes l
+    where l.lane is not null
+  )
+  select q.* from private.queue q
+  where q.lane = any (array(select l.lane from lanes l))
+    and q.due_at <= p_now + interval '10 minutes' and q.worker_id = any (p_workers)
+$$;
+comment on function private.held_by(uuid[], timestamptz) is
+  'The leases of these workers, without a look at what is due later.';
+
+create function private.take_back_leases(p_workers uuid[], p_even_sending boolean, p_now timestamptz default now())
+returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  update private.queue q set worker_id = null, leased_at = null, due_at = p_now
+    from private.held_by(p_workers, p_now) h
+    where q.lane = h.lane and q.subject_id = h.subject_id and q.worker_id = any (p_workers)
+      and (p_even_sending or q.sending_at is null);
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.take_back_leases(uuid[], boolean, timestamptz) is
+  'Makes leases of these workers due at once, with their attempt, sending_at and progress.';
+
+-- A worker is declared dead exactly once, so the search for its leases happens once as well.
 create function private.release_dead_leases(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_dead uuid[];
-  v_count bigint;
 begin
   with dead as (
     update private.workers w set stopped_at = coalesce(w.stopped_at, p_now), released_at = p_now
@@ -55,10 +89,7 @@ begin
   if v_dead is null then
     return 0;
   end if;
-  update private.queue q set worker_id = null, leased_at = null, due_at = p_now
-    where q.worker_id = any (v_dead) and q.due_at <= p_now;
-  get diagnostics v_count = row_count;
-  return v_count;
+  return private.take_back_leases(v_dead, true, p_now);
 end;
 $$;
 comment on function private.release_dead_leases(timestamptz) is

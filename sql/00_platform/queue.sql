@@ -67,4 +67,5 @@ begin
   return found;
 end;
 $$;
-comment on function private.dequeue(text, uuid) is 'Takes work back, leased or not; a worker that holds it is fenced off.';
+comment on function private.dequeue(text, uuid) is
+  'Takes work back, leased or not; a worker that holds it is fenced off.';

@@ -13,7 +13,8 @@ create table private.settings (
   constraint key_is_snake_case check (key ~ '^[a-z][a-z0-9_]{2,62}$'),
   constraint value_is_one_scalar check (jsonb_typeof(value) in ('number', 'string', 'boolean'))
 );
-comment on table private.settings is 'Tunables: one scalar each. Durations are strings that Postgres reads as interval.';
+comment on table private.settings is
+  'Tunables: one scalar each. Durations are strings that Postgres reads as interval.';
 
 create function private.setting(p_key text) returns jsonb
 language sql stable security invoker set search_path = '' as $$
@@ -35,23 +36,24 @@ comment on function private.setting_int(text) is 'A setting that is a whole numb
 
 create function private.is_web_address(p_url text) returns boolean
 language sql immutable security invoker set search_path = '' as $$
-  select p_url ~ '^(https://|http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$))[^\s#]*$'  -- clear text on this machine only
+  select p_url ~ '^(https://|http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$))[^\s#]*$'  -- no clear text
      and p_url !~ '^[a-z]+://[^/?]*@'
      and length(p_url) between 9 and 500
 $$;
 comment on function private.is_web_address(text) is 'https, or http on this machine, without user name and fragment.';
 
--- Where people may be sent back to after they granted access on a platform: the exact strings, nothing else (RFC 9700).
+-- Where people may be sent back to after they granted access on a platform: exactly these, nothing else (RFC 9700).
 create table private.redirect_urls (
   url text primary key,
   announced_at timestamptz not null,
   constraint url_is_a_safe_web_address check (private.is_web_address(url))
 );
-comment on table private.redirect_urls is 'Front end addresses that an OAuth flow may return to; announced by workers.';
+comment on table private.redirect_urls is
+  'Front end addresses that an OAuth flow may return to; announced by workers.';
 
 insert into private.settings (key, value, description) values
   ('lease_seconds', '45', 'A worker whose heartbeat is older than this is dead and loses its leases.'),
-  ('backoff_base_seconds', '5', 'Upper bound of the delay after the first failed attempt; doubles with each further one.'),
+  ('backoff_base_seconds', '5', 'Upper bound of the delay after the first attempt; doubles with each further one.'),
   ('backoff_cap_seconds', '3600', 'No retry is delayed longer than this, unless the other side asks for it.'),
   ('job_max_attempts', '10', 'A job that failed this often is a dead letter.'),
   ('idempotency_hours', '24', 'How long a repeated request gets the first answer again.'),

@@ -16,12 +16,13 @@ create table private.workers (
   constraint released_only_once_stopped check (released_at is null or stopped_at is not null)
 ) with (fillfactor = 50);
 comment on table private.workers is 'Worker processes. One that misses its heartbeats is dead and loses its leases.';
-comment on column private.workers.stopped_at is 'When it said goodbye or was declared dead: from then on it claims nothing.';
+comment on column private.workers.stopped_at is
+  'When it said goodbye or was declared dead: from then on it claims nothing.';
 comment on column private.workers.released_at is
   'When its last lease was taken back. Between stopped_at and this it may still report what it was sending.';
 
--- Holds off private.release_dead_leases() until the end of the transaction, so that a claim or a report and the release
--- of the same worker's leases never overlap. The lock is shared: many calls of one worker run at the same time.
+-- Holds off private.release_dead_leases() until the end of the transaction, so that a claim or a report and the
+-- release of the same worker's leases never overlap. The lock is shared: calls of one worker run in parallel.
 create function private.hold_worker(p_worker uuid) returns text
 language sql volatile security invoker set search_path = '' as $$
   select case when w.stopped_at is null then 'live' when w.released_at is null then 'stopping' end
@@ -41,7 +42,8 @@ begin
     perform private.fail('NX002', p_detail := 'p_name');
   end if;
   perform private.announce_addresses(p_public_url, p_redirect_urls, p_now);
-  insert into private.workers (name, started_at, heartbeat_at) values (p_name, p_now, p_now) returning id into v_worker;
+  insert into private.workers (name, started_at, heartbeat_at) values (p_name, p_now, p_now)
+    returning id into v_worker;
   return v_worker;
 end;
 $$;
@@ -91,12 +93,10 @@ begin
   if not found then
     return 0;
   end if;
-  update private.queue set worker_id = null, leased_at = null, due_at = p_now
-    where worker_id = p_worker_id and due_at <= p_now and sending_at is null;
-  get diagnostics v_count = row_count;
-  update private.workers w set released_at = p_now
-    where w.id = p_worker_id
-      and not exists (select from private.queue q where q.worker_id = p_worker_id and q.due_at <= p_now);
+  v_count := private.take_back_leases(array[p_worker_id], false, p_now);
+  if not exists (select from private.held_by(array[p_worker_id], p_now)) then
+    update private.workers w set released_at = p_now where w.id = p_worker_id;
+  end if;
   return v_count;
 end;
 $$;

@@ -1,14 +1,14 @@
 -- private.accounts
--- Why:     whether an account may be used, and the birth date that decides it, apart from the profile: nobody else, not
---          even its owner, reads the date itself through the API.
+-- Why:     whether an account may be used, and the birth date that decides it, apart from the profile: nobody else,
+--          not even its owner, reads the date itself through the API.
 -- Caller:  bodies of this context.
 --
 -- States:  incomplete         signed up through another service; the birth date is missing
 --          awaiting_guardian  between 13 and 18 without a guardian's consent (P9.2)
 --          active             may use everything
 --          locked             closed by the service or on its way to erasure
--- Moves:   sign-up → incomplete | awaiting_guardian | active; incomplete → awaiting_guardian | active (complete_sign_up);
---          awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ locked.
+-- Moves:   sign-up → incomplete | awaiting_guardian | active; incomplete → awaiting_guardian | active
+--          (complete_sign_up); awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ locked.
 
 create table private.accounts (
   user_id uuid primary key references auth.users (id) on delete cascade,
@@ -30,7 +30,8 @@ create trigger _200_touch before update on private.accounts
   for each row execute function private.tg_touch_updated_at();
 
 comment on table private.accounts is 'One row per person: may the account be used, and since when.';
-comment on column private.accounts.birth_date is 'Decides P9.1 and P9.2, and nothing else. People see their year alone.';
+comment on column private.accounts.birth_date is
+  'Decides P9.1 and P9.2, and nothing else. People see their year alone.';
 comment on column private.accounts.guardian_consent_at is 'When a guardian''s consent that still stands was recorded.';
 
 create function private.account_state(

@@ -9,7 +9,8 @@ create function private.age_in_years(p_birth_date date, p_now timestamptz defaul
 language sql immutable security invoker set search_path = '' as $$
   select extract(year from age(date_trunc('day', p_now at time zone 'utc'), p_birth_date::timestamp))::int
 $$;
-comment on function private.age_in_years(date, timestamptz) is 'Whole years since birth at an instant, counted in UTC.';
+comment on function private.age_in_years(date, timestamptz) is
+  'Whole years since birth at an instant, counted in UTC.';
 
 create function private.parse_birth_date(p_text text, p_now timestamptz default now()) returns date
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -29,4 +30,5 @@ exception when datetime_field_overflow then
   return null;
 end;
 $$;
-comment on function private.parse_birth_date(text, timestamptz) is 'A birth date as a person typed it; NULL stays NULL.';
+comment on function private.parse_birth_date(text, timestamptz) is
+  'A birth date as a person typed it; NULL stays NULL.';

@@ -33,7 +33,8 @@ language sql stable security definer set search_path = '' as $$
     where s.id = private.current_session_id() and s.user_id = auth.uid()
       and private.session_ends_at(s.created_at, s.refreshed_at, s.not_after) > p_now)
 $$;
-comment on function private.session_is_live(timestamptz) is 'True while the caller''s own session exists and is not idle.';
+comment on function private.session_is_live(timestamptz) is
+  'True while the caller''s own session exists and is not idle.';
 
 create function private.account_is_usable(p_now timestamptz default now()) returns boolean
 language sql stable security definer set search_path = '' as $$
@@ -61,7 +62,8 @@ declare
   v_state text := (select a.state from private.accounts a where a.user_id = v_user);
 begin
   if v_state is distinct from 'active' then
-    perform private.fail(case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' else 'NX110' end);
+    perform private.fail(
+      case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' else 'NX110' end);
   end if;
   return v_user;
 end;

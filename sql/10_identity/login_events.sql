@@ -22,7 +22,8 @@ create index login_events_user_id_at_idx on public.login_events (user_id, at des
 create index login_events_unlocated_idx on public.login_events (at) where located_at is null;
 
 comment on table public.login_events is 'When and from which country a person signed in; kept for 13 months (P1.10).';
-comment on column public.login_events.session_id is 'No foreign key: the login stays on record when the session is gone.';
+comment on column public.login_events.session_id is
+  'No foreign key: the login stays on record when the session is gone.';
 comment on column public.login_events.at is 'When the session began.';
 comment on column public.login_events.method is 'How: email, or the service that vouched for the person.';
 comment on column public.login_events.country is 'Approximate; NULL where the address told nothing.';
@@ -33,8 +34,9 @@ language plpgsql volatile security definer set search_path = '' as $$
 begin
   insert into public.login_events (user_id, session_id, at, method, located_at)
   select new.user_id, new.id, now(),
-         coalesce(substring(lower(private.metadata(u.raw_app_meta_data) ->> 'provider') from '^[a-z][a-z0-9_:.-]{0,39}$'),
-                  'unknown'),
+         coalesce(
+           substring(lower(private.metadata(u.raw_app_meta_data) ->> 'provider') from '^[a-z][a-z0-9_:.-]{0,39}$'),
+           'unknown'),
          case when new.ip is null then now() end
   from auth.users u where u.id = new.user_id;
   return null;
@@ -83,8 +85,13 @@ declare
   v_latest timestamptz := p_now - make_interval(hours => private.setting_int('address_hours'));
   v_count bigint;
 begin
-  update public.login_events e set located_at = p_now where e.located_at is null and e.at <= v_latest;
-  update auth.sessions s set ip = null where s.ip is not null and s.created_at <= v_latest;
+  update public.login_events e set located_at = p_now
+    where e.located_at is null and e.id = any (array(
+      select o.id from public.login_events o where o.located_at is null and o.at <= v_latest
+      order by o.at limit private.setting_int('housekeeping_batch')));
+  update auth.sessions s set ip = null where s.id = any (array(
+    select o.id from auth.sessions o where o.ip is not null and o.created_at <= v_latest
+    limit private.setting_int('housekeeping_batch')));
   get diagnostics v_count = row_count;
   return v_count;
 end;
@@ -103,7 +110,9 @@ $$;
 comment on function private.tg_audit_log_entries__drop_address() is 'BEFORE INSERT on auth.audit_log_entries (P1.9).';
 do $$
 begin
-  if exists (select from pg_attribute where attrelid = to_regclass('auth.audit_log_entries') and attname = 'ip_address') then
+  if exists (
+    select from pg_attribute where attrelid = to_regclass('auth.audit_log_entries') and attname = 'ip_address'
+  ) then
     execute 'create or replace trigger _100_drop_address before insert on auth.audit_log_entries
              for each row execute function private.tg_audit_log_entries__drop_address()';
   end if;

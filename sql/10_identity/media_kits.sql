@@ -23,7 +23,8 @@ comment on table public.media_kits is 'The media kit of one person; made at sign
 comment on column public.media_kits.headline is 'One line that says what a brand gets.';
 comment on column public.media_kits.about is 'The text of the kit.';
 comment on column public.media_kits.is_published is 'False until the person says otherwise.';
-comment on column public.media_kits.audience is 'Figures as the person states them: countries, ages, reach per platform.';
+comment on column public.media_kits.audience is
+  'Figures as the person states them: countries, ages, reach per platform.';
 comment on column public.media_kits.contact_email is 'For brands; the account''s own address is never shown.';
 
 create table public.media_kit_rates (
@@ -45,7 +46,8 @@ comment on table public.media_kit_rates is 'What a piece of content costs, in mi
 comment on column public.media_kit_rates.format is 'What is sold, e.g. post, story, reel, dedicated_video.';
 comment on column public.media_kit_rates.amount_minor is 'Price in minor units: cents for EUR, yen for JPY.';
 comment on column public.media_kit_rates.currency is 'ISO 4217, e.g. EUR.';
-comment on column public.media_kit_rates.platform_id is 'A platform''s id; no foreign key, so that any platform may be named.';
+comment on column public.media_kit_rates.platform_id is
+  'A platform''s id; no foreign key, so that any platform may be named.';
 
 create table public.social_links (
   id uuid primary key default gen_random_uuid(),
@@ -55,7 +57,8 @@ create table public.social_links (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint platform_is_a_word check (platform ~ '^[a-z][a-z0-9_]{0,29}$'),
-  constraint url_is_https_without_user check (url ~ '^https://[^\s/@?#]+\.[^\s/@?#]+([/?#][^\s]*)?$' and length(url) <= 500),
+  constraint url_is_https_without_user check (
+    url ~ '^https://[^\s/@?#]+\.[^\s/@?#]+([/?#][^\s]*)?$' and length(url) <= 500),
   constraint link_is_listed_once unique (user_id, url)
 );
 comment on table public.social_links is 'Links to a creator''s presence elsewhere.';

@@ -1,6 +1,6 @@
 -- public.preferences, private.is_time_zone(name)
--- Why:     how the product behaves for a person; the opt-out of P5.2 and P7.5 among it, so it is open to everybody with
---          a live session, whatever the state of the account.
+-- Why:     how the product behaves for a person; the opt-out of P5.2 and P7.5 among it, so it is open to everybody
+--          with a live session, whatever the state of the account.
 -- Caller:  people read and edit their own row; made at sign-up.
 -- Errors:  NX130 not a time zone of the IANA database.
 -- Repeat:  safe.
@@ -30,7 +30,8 @@ create table public.preferences (
 comment on table public.preferences is 'Settings of one person; made at sign-up.';
 comment on column public.preferences.language is 'Language of the product and of mails, e.g. en or pt-BR.';
 comment on column public.preferences.theme is 'system, light or dark.';
-comment on column public.preferences.week_starts_on is 'First day of the week in calendars: monday, saturday or sunday.';
+comment on column public.preferences.week_starts_on is
+  'First day of the week in calendars: monday, saturday or sunday.';
 comment on column public.preferences.time_zone is 'IANA name: schedules are entered in it.';
 comment on column public.preferences.product_analytics is
   'False: nothing about the use of the product is recorded any more, at once (P5.2, P7.5).';

@@ -105,7 +105,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.change_handle(p_handle)
 $$;
 comment on function public.change_handle(text) is
-  'Gives the caller another handle, in lower case. NX120 not valid, NX121 reserved, NX122 one that looks like it is taken.';
+  'Gives the caller another handle, in lower case. NX120 not valid, NX121 reserved, NX122 it looks like one in use.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.change_handle', 'Sets a column that people have no right to update.');

@@ -136,13 +136,15 @@ create function public.revoke_session(p_session_id uuid) returns boolean
 language sql volatile security invoker set search_path = '' as $$
   select private.revoke_session(p_session_id)
 $$;
-comment on function public.revoke_session(uuid) is 'Ends one of the caller''s sessions at once. False: it is not there.';
+comment on function public.revoke_session(uuid) is
+  'Ends one of the caller''s sessions at once. False: it is not there.';
 
 create function public.sign_out_everywhere() returns int
 language sql volatile security invoker set search_path = '' as $$
   select private.sign_out_everywhere()
 $$;
-comment on function public.sign_out_everywhere() is 'Ends all of the caller''s sessions, this one included; says how many.';
+comment on function public.sign_out_everywhere() is
+  'Ends all of the caller''s sessions, this one included; says how many.';
 
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('expire_sessions', 'private.expire_sessions', 120);

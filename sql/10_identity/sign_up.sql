@@ -19,7 +19,8 @@ language sql immutable security invoker set search_path = '' as $$
               when jsonb_typeof(p_raw) = 'string' then to_jsonb((private.metadata(p_raw) - 'birth_date')::text)
               else p_raw - 'birth_date' end
 $$;
-comment on function private.without_birth_date(jsonb) is 'The same metadata, stored the same way, less the birth date.';
+comment on function private.without_birth_date(jsonb) is
+  'The same metadata, stored the same way, less the birth date.';
 
 create function private.open_account(p_user uuid, p_metadata jsonb, p_now timestamptz default now()) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -72,7 +73,8 @@ begin
   return new;
 end;
 $$;
-comment on function private.tg_users__drop_birth_date() is 'BEFORE UPDATE on auth.users: metadata holds no birth date.';
+comment on function private.tg_users__drop_birth_date() is
+  'BEFORE UPDATE on auth.users: metadata holds no birth date.';
 create or replace trigger _110_drop_birth_date before update of raw_user_meta_data on auth.users
   for each row execute function private.tg_users__drop_birth_date();
 
@@ -97,7 +99,8 @@ begin
   delete from auth.users u where u.id = p_user;
 end;
 $$;
-comment on function private.delete_auth_user(uuid) is 'Removes a person from Auth; everything that is theirs cascades.';
+comment on function private.delete_auth_user(uuid) is
+  'Removes a person from Auth; everything that is theirs cascades.';
 
 create function private.complete_sign_up(p_birth_date date, p_now timestamptz default now()) returns text
 language plpgsql volatile security definer set search_path = '' as $$
@@ -134,7 +137,9 @@ comment on function public.complete_sign_up(date) is
   'refused_under_13: then the account is gone.';
 
 create function private.my_account(p_now timestamptz default now())
-returns table (user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz)
+returns table (
+  user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz
+)
 language plpgsql stable security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
@@ -148,7 +153,9 @@ $$;
 comment on function private.my_account(timestamptz) is 'Body of public.my_account().';
 
 create function public.my_account()
-returns table (user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz)
+returns table (
+  user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz
+)
 language sql stable security invoker set search_path = '' as $$
   select a.user_id, a.email, a.state, a.birth_year, a.guardian_consent_at, a.created_at from private.my_account() a
 $$;

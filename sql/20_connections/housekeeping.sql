@@ -21,17 +21,25 @@ $$;
 comment on function private.forget_oauth_flows(timestamptz) is 'Housekeeping: deletes attempts and tickets that expired.';
 
 create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
-language sql volatile security invoker set search_path = '' as $$
-  select count(private.notify(c.user_id, 'connection_expires_soon', 'connection', c.id, null, p_now)::text)
-  from (
-    select id, user_id from public.connections
-    where state = 'active' and usable_until > p_now and usable_until <= p_now + interval '7 days'
-      and connected_at < p_now - interval '1 day' -- short grants are renewed in the background; nothing to say yet
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_connection public.connections;
+  v_count bigint := 0;
+begin
+  for v_connection in
+    select c.* from public.connections c
+    where c.state = 'active' and c.usable_until > p_now and c.usable_until <= p_now + interval '7 days'
+      and c.connected_at < p_now - interval '1 day' -- a grant that is short by nature is no news
       and not exists (select from public.notifications n
-                      where n.user_id = connections.user_id and n.kind = 'connection_expires_soon'
-                        and n.subject_id = connections.id and n.created_at > p_now - interval '7 days')
-    order by usable_until limit private.setting_int('housekeeping_batch')
-  ) c
+                      where n.user_id = c.user_id and n.kind = 'connection_expires_soon' and n.subject_id = c.id
+                        and n.created_at > p_now - interval '7 days')
+    order by c.usable_until limit private.setting_int('housekeeping_batch')
+  loop
+    perform private.notify(v_connection.user_id, 'connection_expires_soon', 'connection', v_connection.id, null, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
 $$;
 comment on function private.remind_of_expiring_grants(timestamptz) is
   'Housekeeping: a week before an account must be connected again, its person is told, once.';

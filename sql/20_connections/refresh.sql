@@ -2,7 +2,7 @@
 -- Why:     a refresh token often works once: two parallel renewals would burn it. One worker renews at a time, and a
 --          set of tokens replaces only the one directly before it.
 -- Caller:  service_role. DEFINER bodies: the vault is in private.
--- Errors:  NX004 unknown or stopped worker. NX216 not sealed.
+-- Errors:  NX002 unknown or stopped worker. NX216 not sealed.
 -- Repeat:  lease_token is safe; whoever asks while the lease runs, the holder included, gets leased = false.
 --          store_refreshed_token answers false when that generation is there already. fail_refresh is safe.
 -- Locks:   connection, vault row, queue row; lease_token the vault row alone.
@@ -40,7 +40,7 @@ declare
   v_leased boolean := false;
 begin
   if not exists (select from private.workers where id = p_worker_id and stopped_at is null) then
-    perform private.fail('NX004');
+    perform private.fail('NX002', p_detail := 'p_worker_id');
   end if;
   select * into v_vault from private.token_vault v where v.connection_id = p_connection_id for update;
   if v_vault.sealed_refresh is not null and v_vault.generation <= coalesce(p_generation_seen, v_vault.generation)
@@ -68,7 +68,7 @@ declare
   v_vault private.token_vault;
 begin
   if not exists (select from private.workers where id = p_worker_id) then
-    perform private.fail('NX004');
+    perform private.fail('NX002', p_detail := 'p_worker_id');
   end if;
   perform from public.connections where id = p_connection_id and state = 'active' for update;
   select * into v_vault from private.token_vault where connection_id = p_connection_id for update;

@@ -83,16 +83,15 @@ comment on function private.settle_revocations(uuid, uuid[], boolean, timestampt
 create function private.expire_revocations(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_count bigint;
+  v_gone private.revocation_outbox;
+  v_count bigint := 0;
 begin
-  with gone as (
-    delete from private.revocation_outbox o where o.delete_by <= p_now returning o.*
-  ), unqueued as (
-    delete from private.queue q using gone g where q.lane = 'revoke' and q.subject_id = g.id
-  )
-  select count(private.audit('revocation_unconfirmed', 'connection', g.connection_id,
-    jsonb_build_object('platform_id', g.platform_id, 'attempts', g.attempts), p_now)::text)
-  into v_count from gone g;
+  for v_gone in delete from private.revocation_outbox o where o.delete_by <= p_now returning o.* loop
+    perform private.dequeue('revoke', v_gone.id);
+    perform private.audit('revocation_unconfirmed', 'connection', v_gone.connection_id,
+                          jsonb_build_object('platform_id', v_gone.platform_id, 'attempts', v_gone.attempts), p_now);
+    v_count := v_count + 1;
+  end loop;
   return v_count;
 end;
 $$;

@@ -29,8 +29,9 @@ comment on function private.sealed_key_id(bytea) is 'The id of the key that a se
 create function private.sealed_from_text(p_value text) returns bytea
 language plpgsql immutable security invoker set search_path = '' as $$
 declare
-  v_record bytea := decode(p_value, 'base64');
+  v_record bytea;
 begin
+  v_record := decode(p_value, 'base64');
   if not private.is_sealed(v_record) then
     perform private.fail('NX216');
   end if;

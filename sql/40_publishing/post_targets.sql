@@ -6,7 +6,7 @@
 -- Locks:   whoever takes several locks takes them in this order: worker, idempotency key, post, connection, vault row,
 --          queue row, target. A connection comes before the rest because its state is the gate: disconnecting holds it
 --          while it settles what was scheduled. Nobody who holds a target waits for a queue row.
--- Speed:   workers change every row three times. No changed column is in an index (state above all), a fifth of each page
+-- Speed:   workers change every row three times. No changed column is in an index (state above all), a third of each page
 --          is free, and there is no BEFORE UPDATE row trigger, which would lock each row once more: changes are HOT.
 --          What others do with row triggers, one statement trigger does here for the whole batch (target_events.sql).
 

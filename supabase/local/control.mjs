@@ -5,6 +5,8 @@ import { provision, serveDatabase } from "./server.mjs";
 /** Answers requests until stdin ends. `corrections` are those of corrections/index.mjs, all of them except in tests. */
 export async function run(corrections) {
   quietConsole();
+  // One request that lite forgot to guard must not end the API of every database.
+  process.on("unhandledRejection", (error) => console.error(error));
   const served = new Map();
   const lines = createInterface({ input: process.stdin });
   let config;

@@ -18,7 +18,7 @@ export async function serveDatabase(database, url, config, corrections) {
   const files = new FileAdapter(config.filesDirectory, database);
   app._storageAdapter = files;
   await app.init();
-  const context = { app, connection, config, files, sql: connection.driver };
+  const context = { connection, config, files, url, database: databaseOf(url), sql: connection.driver };
   for (const correction of corrections) await correction.connection?.(connection, context);
   let handler = (request, peer) => app.fetch(request, peer);
   for (const correction of corrections) handler = correction.handler?.(handler, context) ?? handler;
@@ -28,7 +28,8 @@ export async function serveDatabase(database, url, config, corrections) {
 
 /** Creates the tables of lite's auth and storage in a database. `url` is the superuser's. */
 export async function provision(url) {
-  const connection = createPostgresConnection({ url, postgresOptions: { max: 1, onnotice: () => {} } });
+  const options = { database: databaseOf(url), max: 1, onnotice: () => {} };
+  const connection = createPostgresConnection({ url, postgresOptions: options });
   try {
     const app = new App(appConfig(connection, {}));
     app._storageAdapter = new FileAdapter("/nowhere", ""); // only with one does lite make the tables of storage
@@ -40,9 +41,10 @@ export async function provision(url) {
 
 function connect(url, corrections) {
   const types = Object.assign({}, ...corrections.map((correction) => correction.types ?? {}));
-  return createPostgresConnection({
+  const connection = createPostgresConnection({
     url,
     postgresOptions: {
+      database: databaseOf(url),
       types,
       max: 8,
       idle_timeout: 60,
@@ -58,6 +60,13 @@ function connect(url, corrections) {
       },
     },
   });
+  connection.close = () => connection.driver.end({ timeout: 1 }); // lite would wait for the slowest statement
+  return connection;
+}
+
+/** The driver takes the name from the URL as it is written there. */
+function databaseOf(url) {
+  return decodeURIComponent(new URL(url).pathname.slice(1));
 }
 
 function appConfig(connection, config) {
@@ -94,5 +103,5 @@ function listen(handler) {
 async function close(server, connection) {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
-  await connection.driver.end({ timeout: 1 });
+  await connection.close();
 }

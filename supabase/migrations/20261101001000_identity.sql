@@ -665,10 +665,10 @@ create table private.guardian_consents (
   evidence text,
   constraint guardian_name_is_short check (length(guardian_name) between 1 and 120),
   constraint hashes_are_sha_256 check (guardian_email_hash ~ '^[0-9a-f]{64}$' and token_hash ~ '^[0-9a-f]{64}$'),
-  constraint request_expires check (token_hash is null or expires_at > requested_at),
+  constraint request_expires check (token_hash is null or coalesce(expires_at > requested_at, false)),
   constraint consent_has_method_and_evidence check (
     confirmed_at is null or method is not null and evidence is not null),
-  constraint only_given_consent_is_revoked check (revoked_at is null or confirmed_at <= revoked_at),
+  constraint only_given_consent_is_revoked check (revoked_at is null or coalesce(confirmed_at <= revoked_at, false)),
   constraint evidence_is_a_reference check (length(evidence) between 1 and 200),
   constraint method_is_snake_case check (method ~ '^[a-z][a-z0-9_]{1,39}$')
 );

@@ -143,8 +143,9 @@ comment on function private.sealed_key_id(bytea) is 'The id of the key that a se
 create function private.sealed_from_text(p_value text) returns bytea
 language plpgsql immutable security invoker set search_path = '' as $$
 declare
-  v_record bytea := decode(p_value, 'base64');
+  v_record bytea;
 begin
+  v_record := decode(p_value, 'base64');
   if not private.is_sealed(v_record) then
     perform private.fail('NX216');
   end if;
@@ -536,7 +537,7 @@ insert into private.definer_ledger (function_name, reason) values
 -- Why:     a refresh token often works once: two parallel renewals would burn it. One worker renews at a time, and a
 --          set of tokens replaces only the one directly before it.
 -- Caller:  service_role. DEFINER bodies: the vault is in private.
--- Errors:  NX004 unknown or stopped worker. NX216 not sealed.
+-- Errors:  NX002 unknown or stopped worker. NX216 not sealed.
 -- Repeat:  lease_token is safe; whoever asks while the lease runs, the holder included, gets leased = false.
 --          store_refreshed_token answers false when that generation is there already. fail_refresh is safe.
 -- Locks:   connection, vault row, queue row; lease_token the vault row alone.
@@ -574,7 +575,7 @@ declare
   v_leased boolean := false;
 begin
   if not exists (select from private.workers where id = p_worker_id and stopped_at is null) then
-    perform private.fail('NX004');
+    perform private.fail('NX002', p_detail := 'p_worker_id');
   end if;
   select * into v_vault from private.token_vault v where v.connection_id = p_connection_id for update;
   if v_vault.sealed_refresh is not null and v_vault.generation <= coalesce(p_generation_seen, v_vault.generation)
@@ -602,7 +603,7 @@ declare
   v_vault private.token_vault;
 begin
   if not exists (select from private.workers where id = p_worker_id) then
-    perform private.fail('NX004');
+    perform private.fail('NX002', p_detail := 'p_worker_id');
   end if;
   perform from public.connections where id = p_connection_id and state = 'active' for update;
   select * into v_vault from private.token_vault where connection_id = p_connection_id for update;
@@ -775,16 +776,15 @@ comment on function private.settle_revocations(uuid, uuid[], boolean, timestampt
 create function private.expire_revocations(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_count bigint;
+  v_gone private.revocation_outbox;
+  v_count bigint := 0;
 begin
-  with gone as (
-    delete from private.revocation_outbox o where o.delete_by <= p_now returning o.*
-  ), unqueued as (
-    delete from private.queue q using gone g where q.lane = 'revoke' and q.subject_id = g.id
-  )
-  select count(private.audit('revocation_unconfirmed', 'connection', g.connection_id,
-    jsonb_build_object('platform_id', g.platform_id, 'attempts', g.attempts), p_now)::text)
-  into v_count from gone g;
+  for v_gone in delete from private.revocation_outbox o where o.delete_by <= p_now returning o.* loop
+    perform private.dequeue('revoke', v_gone.id);
+    perform private.audit('revocation_unconfirmed', 'connection', v_gone.connection_id,
+                          jsonb_build_object('platform_id', v_gone.platform_id, 'attempts', v_gone.attempts), p_now);
+    v_count := v_count + 1;
+  end loop;
   return v_count;
 end;
 $$;
@@ -1274,17 +1274,25 @@ $$;
 comment on function private.forget_oauth_flows(timestamptz) is 'Housekeeping: deletes attempts and tickets that expired.';
 
 create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
-language sql volatile security invoker set search_path = '' as $$
-  select count(private.notify(c.user_id, 'connection_expires_soon', 'connection', c.id, null, p_now)::text)
-  from (
-    select id, user_id from public.connections
-    where state = 'active' and usable_until > p_now and usable_until <= p_now + interval '7 days'
-      and connected_at < p_now - interval '1 day' -- short grants are renewed in the background; nothing to say yet
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_connection public.connections;
+  v_count bigint := 0;
+begin
+  for v_connection in
+    select c.* from public.connections c
+    where c.state = 'active' and c.usable_until > p_now and c.usable_until <= p_now + interval '7 days'
+      and c.connected_at < p_now - interval '1 day' -- a grant that is short by nature is no news
       and not exists (select from public.notifications n
-                      where n.user_id = connections.user_id and n.kind = 'connection_expires_soon'
-                        and n.subject_id = connections.id and n.created_at > p_now - interval '7 days')
-    order by usable_until limit private.setting_int('housekeeping_batch')
-  ) c
+                      where n.user_id = c.user_id and n.kind = 'connection_expires_soon' and n.subject_id = c.id
+                        and n.created_at > p_now - interval '7 days')
+    order by c.usable_until limit private.setting_int('housekeeping_batch')
+  loop
+    perform private.notify(v_connection.user_id, 'connection_expires_soon', 'connection', v_connection.id, null, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
 $$;
 comment on function private.remind_of_expiring_grants(timestamptz) is
   'Housekeeping: a week before an account must be connected again, its person is told, once.';

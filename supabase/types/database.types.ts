@@ -517,12 +517,6 @@ export type Database = {
             referencedColumns: ["id",
             "user_id"]
           },{
-            foreignKeyName: "post_targets_platform_id_fkey"
-            columns: ["platform_id"]
-            isOneToOne: false
-            referencedRelation: "platforms"
-            referencedColumns: ["id"]
-          },{
             foreignKeyName: "post_targets_post_id_user_id_fkey"
             columns: ["post_id",
             "user_id"]

@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from storage3.exceptions import StorageApiError
 
 from nexora_client import MediaKind, errors
+from nexora_client.storage import remove_object, signed_url, upload_object
 from tests.client.people import Person, raw_client, worker_fact
 from tests.client.test_profile import PNG
 from tests.support.api import Api
@@ -134,16 +136,21 @@ def test_files_of_other_kinds_are_refused(ada: Person) -> None:
 
 
 def test_nobody_uploads_into_or_registers_from_anothers_folder(api: Api, ada: Person, bob: Person) -> None:
-    storage = bob.client._transport.supabase.storage.from_("media")
-    with pytest.raises(Exception, match=r"(?i)row-level security|unauthorized|403"):
-        storage.upload(f"{ada.user_id}/{uuid4()}.png", PNG, {"content-type": "image/png"})
+    """P3.3, P3.6."""
+    bobs = bob.client._transport
+    with pytest.raises(errors.Forbidden):
+        upload_object(bobs, "media", f"{ada.user_id}/{uuid4()}.png", PNG, "image/png")
+    with pytest.raises(errors.Forbidden):
+        upload_object(bobs, "avatars", f"{ada.user_id}/{uuid4()}.png", PNG, "image/png")
     file = ada.client.content.media.upload(PNG, "image/png")
     with pytest.raises(errors.NotFound):
-        bob.client._transport.call("register_media", object_name=file.object_name)
-    with raw_client(api) as visitor:
-        signing = visitor.storage.from_("media").create_signed_url
-        with pytest.raises(Exception, match=r"(?i)not.found|unauthorized|40[034]"):
-            signing(file.object_name, 60)
+        bobs.call("register_media", object_name=file.object_name)
+    with pytest.raises(errors.NotFound):
+        signed_url(bobs, "media", file.object_name, 60)
+    remove_object(bobs, "media", file.object_name)
+    assert httpx.get(ada.client.content.media.url(file.id)).content == PNG
+    with raw_client(api) as visitor, pytest.raises(StorageApiError):
+        visitor.storage.from_("media").create_signed_url(file.object_name, 60)
 
 
 def test_files_of_a_post(ada: Person, bob: Person) -> None:

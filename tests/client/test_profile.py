@@ -135,4 +135,6 @@ def test_avatar(ada: Person, tmp_path: Path) -> None:
     assert [f"{ada.user_id}/{one['name']}" for one in stored] == [second.avatar_path]
     with pytest.raises(errors.ValidationFailed):
         profile.set_avatar(b"#!/bin/sh", "text/x-shellscript")
+    with pytest.raises(errors.ValidationFailed):
+        profile.set_avatar(PNG + bytes(2_097_152), "image/png")
     assert profile.get().avatar_path == second.avatar_path

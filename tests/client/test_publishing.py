@@ -190,6 +190,7 @@ def test_it_is_too_late_to_cancel_what_is_published(ada: Person, db_url: str) ->
     for refused in (
         lambda: ada.client.publishing.cancel(target.id),
         lambda: ada.client.publishing.targets.set_text(target.id, "Something else."),
+        lambda: ada.client.publishing.targets.remove(target.id),
     ):
         with pytest.raises(errors.WrongState):
             refused()

@@ -4,6 +4,8 @@ A query gives one text per violation. `plant` is SQL that breaks exactly this ru
 that is rolled back, and the rule must notice.
 """
 
+# ruff: noqa: E501, S608  (queries stay in one piece; nothing in them comes from outside)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -151,7 +153,8 @@ TABLES = [
                  select from pg_index i where i.indrelid = conrelid and cardinality(conkey) > 1 and i.indnkeyatts = 1
                    and i.indisunique and i.indkey[0] = any(conkey))""",
         ),
-        _PLANTED_TABLE + "alter table public.planted add constraint x foreign key (user_id) references auth.users (id)",
+        _PLANTED_TABLE
+        + "alter table public.planted add constraint x foreign key (user_id) references auth.users (id)",
     ),
     Rule(
         "a column named …_at is a timestamptz, one named …_minor a bigint beside a currency",
@@ -192,7 +195,8 @@ POLICIES = [
                select min(name) || ' and another' from t where polpermissive and schema <> 'storage'
                group by polrelid, polcmd having count(*) > 1""",
         ),
-        _PLANTED_TABLE + "create policy planted_all_owner on public.planted for all to authenticated using (user_id = (select auth.uid()))",
+        _PLANTED_TABLE
+        + "create policy planted_all_owner on public.planted for all to authenticated using (user_id = (select auth.uid()))",
     ),
     Rule(
         "a function in a policy stands in a subselect, so that it runs once per statement",
@@ -201,7 +205,8 @@ POLICIES = [
             r"""select name from t
                 where regexp_replace(expression, '\( SELECT (auth|private)\.\w+\(\)', '', 'g') ~ '(auth|private)\.\w+\(\)|current_setting'""",
         ),
-        _PLANTED_TABLE + "create policy planted_select_owner on public.planted for select to authenticated using (user_id = auth.uid())",
+        _PLANTED_TABLE
+        + "create policy planted_select_owner on public.planted for select to authenticated using (user_id = auth.uid())",
     ),
     Rule(
         "policies are named <table>_<command>_<who>",
@@ -210,7 +215,8 @@ POLICIES = [
             """select name from t where polname !~ format('^%s_%s_[a-z]+(_[a-z]+)*$',
                  case schema when 'storage' then '[a-z_]+' else relname end, command)""",
         ),
-        _PLANTED_TABLE + """create policy planted_insert_owner on public.planted for select to authenticated using (user_id = (select auth.uid()))""",
+        _PLANTED_TABLE
+        + """create policy planted_insert_owner on public.planted for select to authenticated using (user_id = (select auth.uid()))""",
     ),
     Rule(
         "a write policy checks the owner",
@@ -219,14 +225,18 @@ POLICIES = [
             """select name from t where polpermissive and schema = 'public'
                  and expression !~ '\\( SELECT (auth\\.uid|private\\.\\w+)\\('""",
         ),
-        _PLANTED_TABLE + "create policy planted_insert_owner on public.planted for insert to authenticated with check (true)",
+        _PLANTED_TABLE
+        + "create policy planted_insert_owner on public.planted for insert to authenticated with check (true)",
     ),
 ]
 
 FUNCTIONS = [
     Rule(
         "every function sets an empty search_path",
-        _with(_FUNCTIONS, """select signature from t where not coalesce(proconfig @> array['search_path=""'], false)"""),
+        _with(
+            _FUNCTIONS,
+            """select signature from t where not coalesce(proconfig @> array['search_path=""'], false)""",
+        ),
         "create function private.plant_it() returns int language sql as 'select 1'",
     ),
     Rule(
@@ -245,7 +255,8 @@ FUNCTIONS = [
     Rule(
         "no function is overloaded",
         _with(_FUNCTIONS, "select full_name from t group by full_name having count(*) > 1"),
-        _PLANTED_FUNCTION + "create function private.plant_it(p_x int) returns int language sql as 'select 1'",
+        _PLANTED_FUNCTION
+        + "create function private.plant_it(p_x int) returns int language sql as 'select 1'",
     ),
     Rule(
         "security definer only in private",
@@ -272,7 +283,10 @@ FUNCTIONS = [
     ),
     Rule(
         "functions of public and worker are invoker wrappers in SQL",
-        _with(_FUNCTIONS, "select signature from t where schema in ('public', 'worker') and (prosecdef or language <> 'sql')"),
+        _with(
+            _FUNCTIONS,
+            "select signature from t where schema in ('public', 'worker') and (prosecdef or language <> 'sql')",
+        ),
         "create function worker.plant_it() returns int language plpgsql set search_path = '' as 'begin return 1; end'",
     ),
     Rule(
@@ -306,12 +320,18 @@ FUNCTIONS = [
     ),
     Rule(
         "trigger functions, and only they, are named tg_…",
-        _with(_FUNCTIONS, "select signature from t where is_trigger <> (proname ~ '^tg_[a-z0-9]+(_{1,2}[a-z0-9]+)*$')"),
+        _with(
+            _FUNCTIONS,
+            "select signature from t where is_trigger <> (proname ~ '^tg_[a-z0-9]+(_{1,2}[a-z0-9]+)*$')",
+        ),
         "create function private.plant_it() returns trigger language plpgsql set search_path = '' as 'begin return new; end'",
     ),
     Rule(
         "functions of public are named verb_noun",
-        _with(_FUNCTIONS, "select signature from t where schema = 'public' and proname !~ '^[a-z]+(_[a-z0-9]+)+$'"),
+        _with(
+            _FUNCTIONS,
+            "select signature from t where schema = 'public' and proname !~ '^[a-z]+(_[a-z0-9]+)+$'",
+        ),
         "create function public.plant() returns int language sql set search_path = '' as 'select 1'",
     ),
     Rule(
@@ -337,7 +357,9 @@ FUNCTIONS = [
     ),
     Rule(
         "bodies have at most 60 lines",
-        _with(_FUNCTIONS, "select signature from t where array_length(string_to_array(prosrc, E'\\n'), 1) > 62"),
+        _with(
+            _FUNCTIONS, "select signature from t where array_length(string_to_array(prosrc, E'\\n'), 1) > 62"
+        ),
         "create function private.plant_it() returns int language sql set search_path = '' as $$ select 1 "
         + "\n" * 70
         + "$$",

@@ -39,7 +39,8 @@ def test_rules_have_names_of_their_own() -> None:
 
 def _raised_codes(connection: psycopg.Connection) -> set[str]:
     rows = connection.execute(
-        "select prosrc from pg_proc where pronamespace::regnamespace::text in ('public', 'private', 'worker', 'retained')"
+        "select prosrc from pg_proc where pronamespace::regnamespace::text in ('public', 'private',"
+        " 'worker', 'retained')"
     )
     return {code for (body,) in rows for code in _CODE.findall(sqltext.without_comments(body))}
 
@@ -53,7 +54,9 @@ def test_every_error_that_is_raised_is_registered_and_the_other_way_round(db: ps
 
 
 def test_an_error_that_is_not_registered_is_noticed(db: psycopg.Connection) -> None:
-    db.execute("create function private.plant_it() returns void language sql as $$ select private.fail('NX899') $$")
+    db.execute(
+        "create function private.plant_it() returns void language sql as $$ select private.fail('NX899') $$"
+    )
     assert "NX899" in _raised_codes(db) - _registered_codes(db)
 
 
@@ -67,7 +70,9 @@ def test_every_registered_error_says_what_to_do(db: psycopg.Connection) -> None:
 
 def _anon_rights(connection: psycopg.Connection) -> dict[privileges.Holder, privileges.Rights]:
     connection.execute("set local search_path = ''")
-    return {holder: rights for holder, rights in privileges.read(connection).items() if holder.grantee == "anon"}
+    return {
+        holder: rights for holder, rights in privileges.read(connection).items() if holder.grantee == "anon"
+    }
 
 
 def test_a_visitor_may_do_exactly_what_is_stated(db: psycopg.Connection) -> None:

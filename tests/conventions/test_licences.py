@@ -38,7 +38,11 @@ def _python_licence(name: str) -> str | None:
         about = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return None
-    classifiers = [text.rsplit(" :: ", 1)[-1] for text in about.get_all("Classifier") or [] if text.startswith("License ::")]
+    classifiers = [
+        text.rsplit(" :: ", 1)[-1]
+        for text in about.get_all("Classifier") or []
+        if text.startswith("License ::")
+    ]
     said = [about.get("License-Expression"), *classifiers, (about.get("License") or "").split("\n")[0]]
     return _READ_BY_HAND.get(name) or next((text for text in said if text), "nothing stated")
 

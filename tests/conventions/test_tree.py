@@ -15,27 +15,64 @@ Rule = Callable[[str, str], Iterator[str]]
 
 _RULES: list[tuple[str, Rule, str, str]] = [
     # folder ('' for all), rule, a file that breaks it, one that must pass
-    ("policies/", tree.who_may_only, "create table public.x (id uuid);", "alter table public.x enable row level security;"),
-    ("policies/", tree.who_may_only, "do $$ begin create table x (); end $$;", "do $$ begin execute 'grant select on x to y'; end $$;"),
-    ("sql/", tree.what_exists_only, "grant select on public.x to authenticated;", "create table public.x (id uuid); -- grant"),
-    ("sql/", tree.what_exists_only, "create policy p on public.x for select using (true);", "select $$ grant it $$;"),
+    (
+        "policies/",
+        tree.who_may_only,
+        "create table public.x (id uuid);",
+        "alter table public.x enable row level security;",
+    ),
+    (
+        "policies/",
+        tree.who_may_only,
+        "do $$ begin create table x (); end $$;",
+        "do $$ begin execute 'grant select on x to y'; end $$;",
+    ),
+    (
+        "sql/",
+        tree.what_exists_only,
+        "grant select on public.x to authenticated;",
+        "create table public.x (id uuid); -- grant",
+    ),
+    (
+        "sql/",
+        tree.what_exists_only,
+        "create policy p on public.x for select using (true);",
+        "select $$ grant it $$;",
+    ),
     ("sql/", tree.begins_with_header, "create table public.x (id uuid);", "-- public.x: …\n"),
     ("policies/", tree.begins_with_header, "grant select on x to y;", "-- Who …\n"),
     ("sql/", tree.forbidden_in_migrations, "BEGIN;\nselect 1;\nCOMMIT;", "do $$ begin perform 1; end $$;"),
-    ("sql/", tree.forbidden_in_migrations, "create index concurrently x on y (z);", "create index x on y (z);"),
+    (
+        "sql/",
+        tree.forbidden_in_migrations,
+        "create index concurrently x on y (z);",
+        "create index x on y (z);",
+    ),
     ("workers/", tree.builds_http_client, "client = httpx.AsyncClient()", "client = build_client(PLATFORM)"),
     ("", tree.too_long, "\n" * 451, "\n" * 300),
     ("", tree.registry_hosts, "https://" + "py" + "pi.org/simple", "https://docs.example/simple"),
     ("", tree.machine_paths, "see .." + "/shared/DESIGN.md", "see ../policies/10_identity"),
     ("", tree.secrets, "key = 'sb_" + "secret_abcdefghijklmnop'", "key = f'sb_secret_{random}'"),
-    ("", tree.secrets, "postgresql://postgres:" + "hunter2@db.example/x", "postgresql://postgres:{password}@127.0.0.1/x"),
+    (
+        "",
+        tree.secrets,
+        "postgresql://postgres:" + "hunter2@db.example/x",
+        "postgresql://postgres:{password}@127.0.0.1/x",
+    ),
     ("", tree.secrets, "AKIA" + "ABCDEFGHIJKLMNOP", "AKIA in words"),
 ]
 
 
-@pytest.mark.parametrize(("folder", "rule"), sorted({(folder, rule) for folder, rule, _, _ in _RULES}, key=str))
+@pytest.mark.parametrize(
+    ("folder", "rule"), sorted({(folder, rule) for folder, rule, _, _ in _RULES}, key=str)
+)
 def test_the_tree_keeps_the_rule(folder: str, rule: Rule) -> None:
-    found = [fault for path, text in tree.texts() if path.startswith(folder) and path != "sql/build.sql" for fault in rule(path, text)]
+    found = [
+        fault
+        for path, text in tree.texts()
+        if path.startswith(folder) and path != "sql/build.sql"
+        for fault in rule(path, text)
+    ]
     assert found == []
 
 
@@ -51,7 +88,9 @@ def test_lower_contexts_do_not_use_higher_ones() -> None:
 
 
 def test_a_use_of_a_higher_context_is_noticed() -> None:
-    lower = sources.Context("10_identity", (sources.SourceFile("sql/10_identity/a.sql", "select private.later();"),))
+    lower = sources.Context(
+        "10_identity", (sources.SourceFile("sql/10_identity/a.sql", "select private.later();"),)
+    )
     text = "create function private.later() returns int language sql as 'select 1';"
     higher = sources.Context("20_connections", (sources.SourceFile("sql/20_connections/b.sql", text),))
     assert sources.dependency_faults([lower, higher]) == [
@@ -72,7 +111,11 @@ _CODE_BLOCKS = {
 
 
 def _codes_outside_their_block(context: str, text: str) -> list[str]:
-    return [code for code in re.findall(r"^\s*\('NX(\d{3})'", text, re.MULTILINE) if not re.fullmatch(_CODE_BLOCKS[context], code)]
+    return [
+        code
+        for code in re.findall(r"^\s*\('NX(\d{3})'", text, re.MULTILINE)
+        if not re.fullmatch(_CODE_BLOCKS[context], code)
+    ]
 
 
 def test_contexts_register_codes_of_their_own_block() -> None:

@@ -1,4 +1,4 @@
-"""The files of the project, and rules about what may stand in which; each rule yields one text per violation."""
+"""The files of the project, and rules about what may stand in which; each yields a text per violation."""
 
 from __future__ import annotations
 
@@ -80,24 +80,48 @@ def forbidden_in_migrations(path: str, text: str) -> Iterator[str]:
 
 
 def too_long(path: str, text: str) -> Iterator[str]:
-    limit = {".sql": SQL_LINES, ".py": CODE_LINES, ".mjs": CODE_LINES, ".ts": CODE_LINES, ".sh": CODE_LINES}.get(Path(path).suffix)
+    limit = {
+        ".sql": SQL_LINES,
+        ".py": CODE_LINES,
+        ".mjs": CODE_LINES,
+        ".ts": CODE_LINES,
+        ".sh": CODE_LINES,
+    }.get(Path(path).suffix)
     lines = text.count("\n")
     if limit and lines > limit and not path.startswith(_GENERATED):
         yield f"{path}: {lines} lines, at most {limit}"
 
 
-_HTTP_CLIENT = re.compile(r"\bhttpx\.(?:Client|AsyncClient|get|post|put|request|stream)\(|\brequests\.(?:get|post|Session)\(|\burlopen\(")
+_HTTP_CLIENT = re.compile(
+    r"\bhttpx\.(?:Client|AsyncClient|get|post|put|request|stream)\(|\brequests\.(?:get|post|Session)\(|\burlopen\("
+)
 
 
 def builds_http_client(path: str, text: str) -> Iterator[str]:
-    """Of a production module: an HTTP client that is not from workers/http.py, hence without timeouts and TLS 1.3."""
-    if path.endswith(".py") and not path.startswith(("workers/http.py", "workers/cli/", "workers/sandbox/", "workers/embedded/")):
+    """Of a production module: an HTTP client that is not from workers/http.py, hence without timeouts and TLS
+    1.3.
+    """
+    if path.endswith(".py") and not path.startswith(
+        ("workers/http.py", "workers/cli/", "workers/sandbox/", "workers/embedded/")
+    ):
         yield from _matches(path, text, _HTTP_CLIENT)
 
 
 # Spelled so that this file does not contain what it forbids.
-_HOSTS = re.compile("|".join(["py" + r"pi\.org", "python" + r"hosted\.org", "npm" + r"js\.(?:org|com)", "jsr" + r"\.io", r"--index" + "-url"]))
-_SHARED = re.compile(r"\.\." + "/" + r"shared\b|/work/" + r"(?:main|shared)\b|/tmp" + r"/(?:contract|lab|stack_ready)")
+_HOSTS = re.compile(
+    "|".join(
+        [
+            "py" + r"pi\.org",
+            "python" + r"hosted\.org",
+            "npm" + r"js\.(?:org|com)",
+            "jsr" + r"\.io",
+            r"--index" + "-url",
+        ]
+    )
+)
+_SHARED = re.compile(
+    r"\.\." + "/" + r"shared\b|/work/" + r"(?:main|shared)\b|/tmp" + r"/(?:contract|lab|stack_ready)"
+)
 _SECRETS = {
     "API key": r"sb_(?:secret|publishable)_[A-Za-z0-9_-]{16,}",
     "JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.",

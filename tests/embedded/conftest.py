@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -99,3 +101,16 @@ def anonymous(stack: Stack, api: str) -> Caller:
 @pytest.fixture
 def service(stack: Stack, api: str) -> Caller:
     return Caller(api, stack.secrets.secret_key)
+
+
+def reachable_by_all(path: Path) -> bool:
+    """Whether a user without rights can get to the file; root's own Python may lie below /root."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def python_for_everybody() -> str:
+    """A Python of this version that an unprivileged user can run; without one the test is skipped."""
+    for candidate in (Path(sys.executable), Path("/usr/bin/python{}.{}".format(*sys.version_info))):
+        if candidate.exists() and reachable_by_all(candidate):
+            return str(candidate)
+    pytest.skip("no Python that an unprivileged user could run")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,17 @@ def _upload_from_a_browser(api: str, stack: Stack, admin: psycopg.Connection[Any
     return person.request("POST", path, files=files, data={"cacheControl": "60"}).status_code
 
 
+def _a_new_table(api: str, stack: Stack, admin: psycopg.Connection[Any]) -> object:
+    service = Caller(api, stack.secrets.secret_key)
+    service.request("GET", "/rest/v1/notes").raise_for_status()
+    name = f"new_{uuid.uuid4().hex[:8]}"
+    admin.execute(f"create table public.{name} (); grant select on public.{name} to service_role")
+    time.sleep(0.2)
+    status = service.request("GET", f"/rest/v1/{name}").status_code
+    admin.execute(f"drop table public.{name}")
+    return status
+
+
 PROBES: dict[str, tuple[Probe, object, object]] = {
     "privileges": (_anon_privileges_on_people, False, True),
     "timestamps": (_creation_time, "T", " "),
@@ -105,6 +118,7 @@ PROBES: dict[str, tuple[Probe, object, object]] = {
     "bytea": (_sealed_bytes, "\\x00ff", {"type": "Buffer", "data": [0, 255]}),
     "timeouts": (_timeout_of_anon, "3s", "8s"),
     "errors": (_own_error, (400, "NX210", "the detail", "the hint"), (500, "SUP", None, None)),
+    "schema-cache": (_a_new_table, 200, 404),
     "logout": (_other_session_after_sign_out, 400, 200),
     "passwords": (_other_session_after_password_change, 400, 200),
     "storage": (_upload_from_a_browser, 200, 400),

@@ -31,7 +31,8 @@ def test_migrations_run_without_superuser(owner: Owner) -> None:
 def test_roles_of_the_api(owner: Owner) -> None:
     rows = owner.execute(
         "select rolname, rolcanlogin, rolbypassrls, rolsuper from pg_roles"
-        " where rolname in ('anon', 'authenticated', 'service_role', 'authenticator', 'embedded_api') order by 1"
+        " where rolname = any(%s) order by 1",
+        [["anon", "authenticated", "service_role", "authenticator", "embedded_api"]],
     ).fetchall()
     assert rows == [
         ("anon", False, False, False),

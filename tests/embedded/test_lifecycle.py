@@ -17,7 +17,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.embedded.conftest import Caller
+from tests.embedded.conftest import Caller, python_for_everybody, reachable_by_all
 from workers.embedded import PlacementError, Stack
 from workers.embedded.api import find_node
 
@@ -143,7 +143,16 @@ def test_two_stacks_side_by_side_and_nothing_left_behind(tmp_path: Path) -> None
         with psycopg.connect(two.database_url) as connection:
             connection.execute("select 1")
     assert processes_of(tmp_path) == []
-    assert not list(Path("/var/tmp").glob("nexora-*/postgres/PG_VERSION.one"))  # noqa: S108
+
+
+def test_an_ephemeral_stack_starts_empty_after_a_kill(open_directory: Path) -> None:
+    parent = start_parent(open_directory, "ephemeral")
+    assert rows_when_ready(parent) == 1
+    kill(parent)
+    parent = start_parent(open_directory, "ephemeral")
+    assert rows_when_ready(parent) == 1
+    kill(parent)
+    assert wait_until_gone(open_directory, parent.pid) == []
 
 
 def test_secrets_are_private_and_survive(open_directory: Path) -> None:
@@ -211,7 +220,9 @@ def test_an_api_for_a_copied_database_is_there_at_once(stack: Stack, database: s
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_as_a_user_without_rights(open_directory: Path) -> None:
     """In a copy of the checkout that belongs to `nobody`, with an environment that everybody may read."""
-    python = _python_for_everybody()
+    python = python_for_everybody()
+    if not reachable_by_all(Path(psycopg.__file__)):
+        pytest.skip("an unprivileged user cannot reach the Python packages")
     for part in ("workers", "supabase"):
         shutil.copytree(
             ROOT / part, open_directory / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
@@ -243,32 +254,17 @@ with Stack.start(Path(sys.argv[1]), durable=False) as stack:
     assert result.stdout == f"{pwd.getpwnam('nobody').pw_uid} http://127.0.0.1\n", result.stderr
 
 
-def _python_for_everybody() -> str:
-    """A Python that `nobody` can run, or the test is skipped: root's own may lie below /root."""
-    if not _reachable(Path(psycopg.__file__)):
-        pytest.skip("an unprivileged user cannot reach the Python packages")
-    for candidate in (sys.executable, "/usr/bin/python{}.{}".format(*sys.version_info)):
-        path = Path(candidate).resolve()
-        if path.exists() and _reachable(path):
-            return candidate
-    pytest.skip("no Python of this version that an unprivileged user could run")
-
-
-def _reachable(path: Path) -> bool:
-    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has this problem")
 def test_as_root_with_a_checkout_that_others_cannot_reach(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    before = set(Path("/var/tmp").glob("nexora-*"))  # noqa: S108
     with Stack.start(closed / "state", durable=False) as stack:
-        [outside] = set(Path("/var/tmp").glob("nexora-*")) - before  # noqa: S108
+        with psycopg.connect(stack.admin_url) as connection:
+            row = connection.execute("select current_setting('data_directory')").fetchone()
+        assert row is not None
+        outside = Path(row[0]).parent
+        assert outside.parent == Path("/var/tmp")  # noqa: S108
         assert outside.stat().st_uid == 0
         assert (outside / "postgres").stat().st_uid != 0
         assert stat.S_IMODE((outside / "postgres").stat().st_mode) == 0o700
-        with psycopg.connect(stack.admin_url) as connection:
-            row = connection.execute("select current_setting('data_directory')").fetchone()
-            assert row == (str(outside / "postgres"),)
     assert not outside.exists()

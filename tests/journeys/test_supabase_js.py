@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import psycopg
 
 from tests.support.api import Api
 from tests.support.running import REDIRECT, RunningWorker, running_worker
+from workers.embedded.api import find_node
 from workers.sandbox import Sandbox
 
 HERE = Path(__file__).resolve().parent
@@ -29,10 +29,8 @@ def run_journey(api: Api) -> dict[str, object]:
         "image": str(DEMO / "first-light.jpg"),
         "text": TEXT,
     }
-    node = shutil.which("node")
-    assert node, "Node is needed"
     done = subprocess.run(
-        [node, str(HERE / "supabase_js.mjs")],
+        [find_node(), str(HERE / "supabase_js.mjs")],
         env=os.environ | {"JOURNEY": json.dumps(journey)},
         capture_output=True,
         text=True,

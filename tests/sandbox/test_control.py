@@ -40,6 +40,8 @@ def test_records_hold_the_request_and_no_secret(client: Client, control: Sandbox
     assert token.body["grant_type"] == "authorization_code"
     assert token.body["code"].startswith("sha256:")
     assert control.records(since=records[-1].number) == []
+    with pytest.raises(ControlError, match="regular expression"):
+        control.records(path="(")
 
 
 def test_records_describe_files_by_hash(client: Client, control: SandboxControl) -> None:

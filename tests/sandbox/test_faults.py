@@ -264,6 +264,7 @@ def test_oauth_endpoints_can_fail_too(client: Client, control: SandboxControl) -
         {"kind": "reset_before", "at": "after"},
         {"kind": "status", "at": "during"},
         {"kind": "status", "color": "red"},
+        {"kind": "status", "times": "twice"},
     ],
 )
 def test_senseless_rules_are_refused(control: SandboxControl, spec: dict[str, Any]) -> None:

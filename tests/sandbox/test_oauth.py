@@ -142,6 +142,21 @@ def test_wrong_verifier_is_refused(client: Client, platform: str) -> None:
 
 
 @pytest.mark.parametrize("platform", ALL)
+def test_odd_characters_are_refused_not_a_failure(client: Client, platform: str) -> None:
+    code = client.code(platform, code_challenge="é" * 43)
+    assert_refused(platform, client.redeem(platform, code, code_verifier="ü" * 43), "verifier")
+    assert_refused(platform, client.redeem(platform, "ß"), "code")
+    assert_refused(
+        platform,
+        client.token_request(platform, {"grant_type": "refresh_token", "refresh_token": "é"}),
+        "refresh",
+    )
+    if not TABLE[platform].basic_auth:
+        response = client.token_request(platform, {"grant_type": "refresh_token", "refresh_token": "r"}, "é")
+        assert_refused(platform, response, "client")
+
+
+@pytest.mark.parametrize("platform", ALL)
 def test_missing_verifier_is_refused(client: Client, platform: str) -> None:
     assert_refused(platform, client.redeem(platform, client.code(platform), code_verifier=None), "missing")
 

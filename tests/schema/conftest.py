@@ -22,8 +22,10 @@ def scratch(stack: Stack) -> Scratch:
 
 
 @pytest.fixture(scope="session")
-def _sound_tree(tmp_path_factory: pytest.TempPathFactory, scratch: Scratch) -> Path:
-    """The project's own sources with a current baseline and current types, whatever state those are in in the project."""
+def sound_tree(tmp_path_factory: pytest.TempPathFactory, scratch: Scratch) -> Path:
+    """The project's own sources with a current baseline and current types, whatever state those are in in the
+    project.
+    """
     root = tmp_path_factory.mktemp("tree") / "sound"
     for folder in ("sql", "policies"):
         shutil.copytree(ROOT / folder, root / folder)
@@ -36,9 +38,16 @@ def _sound_tree(tmp_path_factory: pytest.TempPathFactory, scratch: Scratch) -> P
 
 
 @pytest.fixture
-def tree(_sound_tree: Path, tmp_path: Path) -> Path:
+def tree(sound_tree: Path, tmp_path: Path) -> Path:
     """A tree of this test's own in which `db check` finds nothing."""
-    return Path(shutil.copytree(_sound_tree, tmp_path / "tree"))
+    return Path(shutil.copytree(sound_tree, tmp_path / "tree"))
+
+
+@pytest.fixture(scope="session")
+def migrated(sound_tree: Path, scratch: Scratch) -> str:
+    """Name of a database that the migrations of the sound tree built; clone it, never write to it."""
+    scratch.from_migrations(sound_tree, "schema_migrated")
+    return "schema_migrated"
 
 
 @pytest.fixture

@@ -25,12 +25,14 @@ PLANTED = {
         ("rls_disabled_in_public", "public.planted"),
     ),
     "definer function in public": (
-        "create function public.plant_it() returns int language sql security definer set search_path = '' as 'select 1';"
+        "create function public.plant_it() returns int language sql security definer set search_path = ''"
+        " as 'select 1';"
         "grant execute on function public.plant_it() to authenticated",
         ("nexora_definer_in_exposed_schema", "public.plant_it()"),
     ),
     "definer function for visitors": (
-        "create function private.plant_it() returns int language sql security definer set search_path = '' as 'select 1';"
+        "create function private.plant_it() returns int language sql security definer set search_path = ''"
+        " as 'select 1';"
         "grant execute on function private.plant_it() to anon",
         ("nexora_definer_executable_by_anon", "private.plant_it()"),
     ),
@@ -39,20 +41,23 @@ PLANTED = {
         ("function_search_path_mutable", "private.plant_it"),
     ),
     "unindexed foreign key": (
-        """create table public.planted (id uuid primary key, user_id uuid constraint planted_user_fk references auth.users (id));
+        """create table public.planted (id uuid primary key,
+             user_id uuid constraint planted_user_fk references auth.users (id));
            alter table public.planted enable row level security""",
         ("unindexed_foreign_keys", "public.planted.planted_user_fk"),
     ),
     "auth.uid() for every row": (
         """create table public.planted (id uuid primary key);
            alter table public.planted enable row level security;
-           create policy planted_select_owner on public.planted for select to authenticated using (id = auth.uid())""",
+           create policy planted_select_owner on public.planted for select to authenticated
+             using (id = auth.uid())""",
         ("auth_rls_initplan", "public.planted"),
     ),
     "write policy without a condition": (
         """create table public.planted (id uuid primary key);
            alter table public.planted enable row level security;
-           create policy planted_insert_owner on public.planted for insert to authenticated with check (true)""",
+           create policy planted_insert_owner on public.planted for insert to authenticated with
+             check (true)""",
         ("rls_policy_always_true", "public.planted"),
     ),
 }

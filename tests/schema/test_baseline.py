@@ -49,7 +49,9 @@ def test_a_generated_file_without_a_context_goes_and_a_strange_one_is_refused(tr
 
 def test_the_list_of_frozen_files_is_what_sha256sum_checks(tree: Path) -> None:
     assert baseline.freeze(tree) == _names(tree)[:-1]
-    done = subprocess.run(["sha256sum", "--check", "--quiet", "FROZEN"], cwd=tree / baseline.MIGRATIONS, check=False)
+    done = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "FROZEN"], cwd=tree / baseline.MIGRATIONS, check=False
+    )
     assert done.returncode == 0
 
 
@@ -59,7 +61,9 @@ def test_a_frozen_file_is_never_overwritten_changed_or_removed(tree: Path) -> No
     with pytest.raises(FrozenError, match="final"):
         baseline.write(tree, contexts)
     assert baseline.baseline_faults(tree, contexts) == []
-    first, second, *_ = (path for path in sorted((tree / baseline.MIGRATIONS).iterdir()) if path.suffix == ".sql")
+    first, second, *_ = (
+        path for path in sorted((tree / baseline.MIGRATIONS).iterdir()) if path.suffix == ".sql"
+    )
     first.write_text(first.read_text() + "-- later\n")
     second.unlink()
     assert baseline.baseline_faults(tree, contexts) == [

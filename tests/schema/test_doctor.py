@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from workers.cli import doctor
-from workers.schema import deployment, tools
+from workers.schema import deployment
 from workers.schema.deployment import Check, Level
 from workers.schema.scratch import Scratch
 from workers.vault.keyring import new_keyring_json
@@ -29,10 +29,11 @@ DATABASE = "doctored"
 
 
 @pytest.fixture
-def deployed(tree: Path, scratch: Scratch) -> Iterator[dict[str, str]]:
+def deployed(migrated: str, scratch: Scratch) -> Iterator[dict[str, str]]:
     """The environment of a deployment whose database was built by the migrations of `tree`."""
-    url = scratch.bare(DATABASE)
-    tools.push(tree, url)
+    scratch.stack.drop_database(DATABASE)
+    scratch.stack.create_database(DATABASE, template=migrated)
+    url = scratch.stack.url(DATABASE)
     api_url = scratch.stack.serve(DATABASE)
     yield {
         "SUPABASE_URL": api_url,
@@ -54,23 +55,43 @@ def _faults(tree: Path, environment: dict[str, str]) -> dict[str, Check]:
 def test_a_sound_deployment_is_all_ok(tree: Path, deployed: dict[str, str]) -> None:
     assert _faults(tree, deployed) == {}
     subjects = [check.subject for check in doctor.diagnose(tree, deployed)]
-    assert {"clock", "migrations", "grants to visitors", "exposed schemas", "auth settings", "keyring"} <= set(subjects)
+    assert {
+        "clock",
+        "migrations",
+        "grants to visitors",
+        "exposed schemas",
+        "auth settings",
+        "keyring",
+    } <= set(subjects)
 
 
 @pytest.mark.parametrize(
     ("statement", "subject", "words"),
     [
         ("update storage.buckets set public = true where id = 'media'", "storage buckets", "public: media"),
-        ("grant select (handle) on public.profiles to anon", "grants to visitors", "anon: select on table public.profiles"),
+        (
+            "grant select (handle) on public.profiles to anon",
+            "grants to visitors",
+            "anon: select on table public.profiles",
+        ),
         ("grant execute on function private.fail(text, text) to public", "grants to visitors", "execute"),
-        ("alter table private.settings disable row level security", "row level security", "off on private.settings"),
+        (
+            "alter table private.settings disable row level security",
+            "row level security",
+            "off on private.settings",
+        ),
         ("grant usage on schema worker to authenticated", "schema usage", "authenticated on worker"),
         (
-            "delete from supabase_migrations.schema_migrations where version = (select max(version) from supabase_migrations.schema_migrations)",
+            "delete from supabase_migrations.schema_migrations where version = (select max(version) from"
+            " supabase_migrations.schema_migrations)",
             "migrations",
             "not applied: 2026",
         ),
-        ("insert into supabase_migrations.schema_migrations (version) values ('20991231000000')", "migrations", "unknown here: 2099"),
+        (
+            "insert into supabase_migrations.schema_migrations (version) values ('20991231000000')",
+            "migrations",
+            "unknown here: 2099",
+        ),
     ],
 )
 def test_drift_of_the_database_is_named(
@@ -96,7 +117,9 @@ def test_the_clock_may_differ_by_less_than_two_seconds(
 ) -> None:
     real = time.time
     monkeypatch.setattr(deployment.time, "time", lambda: real() + offset)
-    clock = next(check for check in deployment.checks(tree, deployed["SUPABASE_DB_URL"]) if check.subject == "clock")
+    clock = next(
+        check for check in deployment.checks(tree, deployed["SUPABASE_DB_URL"]) if check.subject == "clock"
+    )
     assert clock.level is level
 
 
@@ -121,7 +144,10 @@ def test_what_cannot_be_reached_is_named(tree: Path, deployed: dict[str, str]) -
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    deployed |= {"SUPABASE_URL": f"http://127.0.0.1:{port}", "SUPABASE_DB_URL": f"postgresql://127.0.0.1:{port}/x"}
+    deployed |= {
+        "SUPABASE_URL": f"http://127.0.0.1:{port}",
+        "SUPABASE_DB_URL": f"postgresql://127.0.0.1:{port}/x",
+    }
     faults = _faults(tree, deployed)
     assert list(faults) == ["database", "API"]
 
@@ -144,7 +170,9 @@ def _certificate(folder: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     path = folder / "server.pem"
@@ -176,7 +204,9 @@ def _tls_server(certificate: Path, version: ssl.TLSVersion) -> Iterator[str]:
         thread.join(10)
 
 
-@pytest.mark.parametrize(("version", "level"), [(ssl.TLSVersion.TLSv1_3, Level.OK), (ssl.TLSVersion.TLSv1_2, Level.FAIL)])
+@pytest.mark.parametrize(
+    ("version", "level"), [(ssl.TLSVersion.TLSv1_3, Level.OK), (ssl.TLSVersion.TLSv1_2, Level.FAIL)]
+)
 def test_tls_1_3_must_be_offered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: ssl.TLSVersion, level: Level
 ) -> None:

@@ -30,9 +30,11 @@ comment on function private.plant_it(timestamptz) is 'Planted.';
 insert into private.definer_ledger (function_name, reason) values ('private.plant_it', 'planted for a test');
 create table private.planted_log (at timestamptz not null, id uuid not null, note text, primary key (at, id))
   partition by range (at);
-insert into private.partitioned_tables (table_name, retention) values ('private.planted_log', interval '90 days');
+insert into private.partitioned_tables (table_name, retention) values ('private.planted_log',
+  interval '90 days');
 select private.ensure_partitions();
-create trigger _999_planted after insert on auth.users for each row execute function private.tg_touch_updated_at();
+create trigger _999_planted after insert on auth.users
+  for each row execute function private.tg_touch_updated_at();
 update private.settings set value = '46' where key = 'lease_seconds';
 delete from private.error_registry where code = 'NX000';
 insert into storage.buckets (id, name, public) values ('planted', 'planted', false);
@@ -41,7 +43,8 @@ PLANTED_POLICIES = """-- who
 alter table public.planted enable row level security;
 revoke all on public.planted from anon, authenticated, service_role;
 grant select, insert (note), update (note) on public.planted to authenticated;
-create policy planted_select_owner on public.planted for select to authenticated using (user_id = (select auth.uid()));
+create policy planted_select_owner on public.planted for select to authenticated
+  using (user_id = (select auth.uid()));
 alter table private.planted_log enable row level security;
 revoke all on private.planted_log from anon, authenticated, service_role;
 grant execute on function private.plant_it(timestamptz) to authenticated;
@@ -73,7 +76,9 @@ def test_the_migration_leads_to_the_sources(
     assert draft.open_ends == ()
     assert draft.file_name == "20270102030405_plant_something.sql"
     assert draft.text.startswith("-- Plant something.\n")
-    assert "planted_log_y" not in draft.text, "monthly partitions follow from the calendar, not from a migration"
+    assert "planted_log_y" not in draft.text, (
+        "monthly partitions follow from the calendar, not from a migration"
+    )
     assert "MAINTAIN" not in draft.text, "unknown to Postgres 15"
     forward.write(tree, draft)
     generated_types.write(tree, scratch.from_migrations(tree))
@@ -106,7 +111,10 @@ def test_what_it_cannot_reach_is_said(tree: Path, scratch: Scratch) -> None:
     _plant(tree)
     context = max(path.name for path in (tree / "sql").iterdir() if path.is_dir())
     path = tree / f"sql/{context}/planted.sql"
-    path.write_text(path.read_text() + "\ncreate statistics private.planted_statistics on kind, note from public.planted;\n")
+    path.write_text(
+        path.read_text()
+        + "\ncreate statistics private.planted_statistics on kind, note from public.planted;\n"
+    )
     draft = forward.draft(tree, scratch, "plant_statistics", NOW)
     assert draft is not None
     assert len(draft.open_ends) == 1

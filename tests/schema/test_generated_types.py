@@ -37,8 +37,17 @@ def _compile(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
     link = folder / "node_modules"
     if not link.exists():
         link.symlink_to(ROOT / "supabase/local/node_modules")
-    options = ["--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
-    options += ["--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--types", ""]
+    options = [
+        "--strict",
+        "--noEmit",
+        "--target",
+        "es2022",
+        "--module",
+        "esnext",
+        "--moduleResolution",
+        "bundler",
+    ]
+    options += ["--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--skipLibCheck"]
     command = [find_node(), str(local_program("tsc")), *options, "front_end.ts", "database.types.ts"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""plpgsql_check finds nothing in our functions, on Postgres 15, where Debian's packages are there to ask it."""
+"""plpgsql_check finds nothing in our functions, on Postgres 15, where Debian's packages are installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 
 from workers.schema import baseline, lint
 
-pytestmark = pytest.mark.skipif(not lint.is_available(), reason=f"needs Debian's {' and '.join(lint.PACKAGES)}")
+pytestmark = pytest.mark.skipif(
+    not lint.is_available(), reason=f"needs Debian's {' and '.join(lint.PACKAGES)}"
+)
 
 
 def test_the_functions_have_no_issue(tree: Path) -> None:
@@ -17,7 +19,8 @@ def test_the_functions_have_no_issue(tree: Path) -> None:
 
 def test_a_planted_fault_is_found(tree: Path) -> None:
     path = tree / baseline.MIGRATIONS / max(baseline.existing(tree))
-    fault = """create function private.plant_it() returns int language plpgsql stable set search_path = '' as $$
+    fault = """create function private.plant_it() returns int language plpgsql stable set search_path = ''
+      as $$
                declare v_unused int;
                begin return (select nonsense from private.settings limit 1); end $$;"""
     path.write_text(f"{path.read_text()}\n{fault}\n")

@@ -42,18 +42,26 @@ def test_contexts_are_read_in_order(tmp_path: Path) -> None:
         (BUILD, {**FILES, "sql/deep/20_b/new.sql": "--"}, "its name is not NN_context/stem.sql"),
         ("\\ir 20_b/y.sql\n\\ir 10_a/x.sql\n\\ir ../policies/10_a/x.sql\n", FILES, "must stand before"),
         ("\\ir ../policies/10_a/x.sql\n\\ir 10_a/x.sql\n\\ir 20_b/y.sql\n", FILES, "must stand before"),
-        (BUILD + "\\ir ../policies/20_b/z.sql\n", {**FILES, "policies/20_b/z.sql": "--"}, "has no twin sql/20_b/z.sql"),
+        (
+            BUILD + "\\ir ../policies/20_b/z.sql\n",
+            {**FILES, "policies/20_b/z.sql": "--"},
+            "has no twin sql/20_b/z.sql",
+        ),
         (BUILD + "\\ir 20_c/z.sql\n", {**FILES, "sql/20_c/z.sql": "--"}, "number 20 belongs to"),
     ],
 )
-def test_a_tree_that_breaks_a_rule_is_refused(tmp_path: Path, build: str, files: dict[str, str], fault: str) -> None:
+def test_a_tree_that_breaks_a_rule_is_refused(
+    tmp_path: Path, build: str, files: dict[str, str], fault: str
+) -> None:
     with pytest.raises(SourceError) as caught:
         sources.load(_tree(tmp_path, build, files))
     assert fault in str(caught.value)
 
 
 def test_a_failing_statement_is_named_by_file_line_and_sqlstate(tmp_path: Path, scratch: Scratch) -> None:
-    text = "-- x\ncreate table public.kept (id int);\n\ncreate table public.x (\n  id int,\n  y nonsense\n);\n"
+    text = (
+        "-- x\ncreate table public.kept (id int);\n\ncreate table public.x (\n  id int,\n  y nonsense\n);\n"
+    )
     _tree(tmp_path, "\\ir 10_a/x.sql\n", {"sql/10_a/x.sql": text})
     url = scratch.bare("sources_error")
     with psycopg.connect(url) as connection, pytest.raises(ApplyError) as caught:

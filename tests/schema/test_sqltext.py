@@ -39,9 +39,13 @@ def test_comments_are_blanked_but_lines_stay() -> None:
 
 
 def test_bare_code_has_no_comments_and_no_texts() -> None:
-    assert bare("do $$ -- private.x\n select 'private.y', private.z $$") == "do $$  \n select '', private.z $$"
+    assert (
+        bare("do $$ -- private.x\n select 'private.y', private.z $$") == "do $$  \n select '', private.z $$"
+    )
 
 
-@given(st.lists(st.sampled_from(["select ';'", "do $$;$$", "select 1 /* ; */ + 1", 'select ";"', "select 2"])))
+@given(
+    st.lists(st.sampled_from(["select ';'", "do $$;$$", "select 1 /* ; */ + 1", 'select ";"', "select 2"]))
+)
 def test_joining_and_cutting_are_inverse(parts: list[str]) -> None:
     assert [statement.text for statement in statements(";\n".join(parts) + ";")] == parts

@@ -27,12 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `db`."""
     commands = parser.add_subparsers(dest="db_command", required=True, metavar="COMMAND")
     new = _command(commands, "new", _new, "write the next migration from the sources")
-    new.add_argument("name", nargs="?", help="what changes, in snake_case (needed once the baseline is frozen)")
+    new.add_argument(
+        "name", nargs="?", help="what changes, in snake_case (needed once the baseline is frozen)"
+    )
     _command(commands, "check", _check, "prove that migrations and sources build the same database")
-    push = _command(commands, "push", _push, "apply pending migrations to SUPABASE_DB_URL, or try them on an embedded stack")
+    push = _command(
+        commands,
+        "push",
+        _push,
+        "apply pending migrations to SUPABASE_DB_URL, or try them on an embedded stack",
+    )
     push.add_argument("--dry-run", action="store_true", help="only say which migrations are pending")
     _command(commands, "types", _types, "generate supabase/types/database.types.ts")
-    _command(commands, "advise", _advise, "run Supabase's advisors and our own, against the list of allowed findings")
+    _command(
+        commands,
+        "advise",
+        _advise,
+        "run Supabase's advisors and our own, against the list of allowed findings",
+    )
     _command(commands, "lint", _lint, "run plpgsql_check on Postgres 15 (Debian's packages)")
     _command(commands, "freeze", _freeze, "at a release: from now on the existing migrations never change")
 
@@ -62,7 +74,9 @@ def _command(
 def _new(args: argparse.Namespace) -> int:
     if not baseline.is_frozen(args.root):
         changed = baseline.write(args.root, sources.load(args.root))
-        _console.print("\n".join(f"wrote {baseline.MIGRATIONS}/{name}" for name in changed) or "the baseline is current")
+        _console.print(
+            "\n".join(f"wrote {baseline.MIGRATIONS}/{name}" for name in changed) or "the baseline is current"
+        )
         return 0
     if not args.name:
         raise SchemaError("the baseline is frozen: name the change, as in `./nexora db new add_captions`")
@@ -71,7 +85,9 @@ def _new(args: argparse.Namespace) -> int:
     if draft is None:
         _console.print("nothing to write: the migrations build what the sources say")
         return 0
-    _console.print(f"wrote {forward.write(args.root, draft).relative_to(args.root)}; read it, then `./nexora db check`")
+    _console.print(
+        f"wrote {forward.write(args.root, draft).relative_to(args.root)}; read it, then `./nexora db check`"
+    )
     for fault in draft.open_ends:
         _console.print(f"[yellow]complete it by hand:[/] {escape(fault)}")
     return 1 if draft.open_ends else 0
@@ -121,9 +137,13 @@ def _advise(args: argparse.Namespace) -> int:
         entry = f"{allowance.lint} {allowance.subject}: {allowance.reason}"
         _console.print(f"[dim]allowed {count} × {escape(entry)}[/]")
     for finding in advice.refused:
-        _console.print(f"[red]{finding.level}[/] {finding.lint} {escape(finding.subject)}: {escape(finding.detail)}")
+        _console.print(
+            f"[red]{finding.level}[/] {finding.lint} {escape(finding.subject)}: {escape(finding.detail)}"
+        )
     for allowance in advice.stale:
-        _console.print(f"[red]stale[/] {advisors.ALLOW_FILE}: {allowance.lint} {escape(allowance.subject)} is no finding")
+        _console.print(
+            f"[red]stale[/] {advisors.ALLOW_FILE}: {allowance.lint} {escape(allowance.subject)} is no finding"
+        )
     _console.print(f"{len(advice.refused)} to mend, {len(advice.stale)} stale, {len(advice.allowed)} allowed")
     return 0 if advice.passed else 1
 

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from nexora_client import Connection, Feature, NexoraClient, NexoraError, Platform, Post, Target, TargetState
 from nexora_client.errors import IdempotencyKeyReused, NotSignedIn, TooYoung, ValidationFailed
+from workers.cli.browser import BrowserStoppedError, follow_redirects
 from workers.cli.demo_report import write_report
 from workers.cli.demo_steps import DemoFailedError, Steps
 from workers.cli.local import APP_REDIRECT, ROOT, LocalService
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         with LocalService(state, durable=False, progress=steps.note) as service:
             Demo(service, steps, args.text.read_text().strip(), picture).play()
             write_report(args.report, service.sandbox.url, steps)
-    except (DemoFailedError, NexoraError) as error:
+    except (DemoFailedError, BrowserStoppedError, NexoraError) as error:
         console.print(f"\n[red]The demo stopped: {error}[/red]")
         return 1
     finally:
@@ -142,7 +143,7 @@ class Demo:
         self._steps.begin(f"She connects {PLATFORM_NAMES[platform]}")
         self._service.control.auto_approve(platform, "ada")
         url = self._ada.connections.begin(platform, [Feature.PROFILE, Feature.PUBLISH], APP_REDIRECT)
-        landed = follow_redirects(url)
+        landed = follow_redirects(url, APP_REDIRECT)
         connected = landed.params.get("connection")
         self._steps.check("the browser went to the platform and came back with a connection", connected is not None)
         connection = self._ada.connections.get(uuid.UUID(connected))
@@ -289,17 +290,6 @@ class Demo:
         except NotSignedIn:
             gone = True
         self._steps.check("the access token on her other device reads nothing any more (P3.8)", gone)
-
-
-def follow_redirects(url: str) -> httpx.URL:
-    """Go where a browser would go, with its cookies, up to the front end's own address."""
-    with httpx.Client(timeout=30) as browser:
-        while not url.startswith(APP_REDIRECT):
-            answer = browser.get(url)
-            if not answer.has_redirect_location:
-                raise DemoFailedError(f"the browser stopped at {answer.url.path} with HTTP {answer.status_code}")
-            url = str(answer.next_request.url if answer.next_request else answer.headers["location"])
-    return httpx.URL(url)
 
 
 def _ensure(directory: Path) -> Path:

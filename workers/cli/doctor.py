@@ -25,7 +25,13 @@ from workers.vault.keyring import Keyring, KeyringError, new_keyring_json
 
 ROOT = Path(__file__).resolve().parents[2]
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
-_NEEDED = ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY", "NEXORA_TOKEN_KEYRING", "NEXORA_PUBLIC_URL")
+_NEEDED = (
+    "SUPABASE_URL",
+    "SUPABASE_SECRET_KEY",
+    "SUPABASE_PUBLISHABLE_KEY",
+    "NEXORA_TOKEN_KEYRING",
+    "NEXORA_PUBLIC_URL",
+)
 _USEFUL = {"SUPABASE_DB_URL": "the database is not checked without it"}
 _KEYS = ("SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY")
 _MIN_KEY_CHARACTERS = 32
@@ -64,12 +70,16 @@ def diagnose(root: Path, environment: Mapping[str, str]) -> Iterator[Check]:
     if environment.get("SUPABASE_DB_URL"):
         yield from checks(root, environment["SUPABASE_DB_URL"])
     if environment.get("SUPABASE_URL") and environment.get("SUPABASE_PUBLISHABLE_KEY"):
-        yield from asyncio.run(_api(environment["SUPABASE_URL"].rstrip("/"), environment["SUPABASE_PUBLISHABLE_KEY"]))
+        yield from asyncio.run(
+            _api(environment["SUPABASE_URL"].rstrip("/"), environment["SUPABASE_PUBLISHABLE_KEY"])
+        )
 
 
 def _line(check: Check) -> str:
     text = f"[{_COLOURS[check.level]}]{check.level.value:<4}[/] {check.subject}: {escape(check.finding)}"
-    return f"{text}\n       → {escape(check.advice)}" if check.level is not Level.OK and check.advice else text
+    return (
+        f"{text}\n       → {escape(check.advice)}" if check.level is not Level.OK and check.advice else text
+    )
 
 
 def _embedded(closing: ExitStack) -> dict[str, str]:
@@ -90,7 +100,12 @@ def _embedded(closing: ExitStack) -> dict[str, str]:
 def _environment(environment: Mapping[str, str]) -> Iterator[Check]:
     missing = [name for name in _NEEDED if not environment.get(name)]
     if missing:
-        yield Check(Level.FAIL, "environment", f"missing: {', '.join(missing)}", "set them; .env.example describes each")
+        yield Check(
+            Level.FAIL,
+            "environment",
+            f"missing: {', '.join(missing)}",
+            "set them; .env.example describes each",
+        )
     for name, loss in _USEFUL.items():
         if not environment.get(name):
             yield Check(Level.WARN, "environment", f"{name} is missing", f"set it: {loss}")
@@ -98,8 +113,15 @@ def _environment(environment: Mapping[str, str]) -> Iterator[Check]:
         if environment.get(name) and len(environment[name]) < _MIN_KEY_CHARACTERS:
             finding = f"{name} is shorter than {_MIN_KEY_CHARACTERS} characters"
             yield Check(Level.FAIL, "environment", finding, "copy the whole key from the project's settings")
-    if environment.get("SUPABASE_SECRET_KEY") and environment.get("SUPABASE_SECRET_KEY") == environment.get("SUPABASE_PUBLISHABLE_KEY"):
-        yield Check(Level.FAIL, "environment", "secret and publishable key are the same", "they are two keys; set both")
+    if environment.get("SUPABASE_SECRET_KEY") and environment.get("SUPABASE_SECRET_KEY") == environment.get(
+        "SUPABASE_PUBLISHABLE_KEY"
+    ):
+        yield Check(
+            Level.FAIL,
+            "environment",
+            "secret and publishable key are the same",
+            "they are two keys; set both",
+        )
     yield _settings(environment)
 
 
@@ -107,7 +129,10 @@ def _settings(environment: Mapping[str, str]) -> Check:
     """The worker's own reading of the variables: what it would refuse at its start."""
     fields = {str(field.validation_alias): name for name, field in Settings.model_fields.items()}
     try:
-        load(Settings, **{fields[name]: value for name, value in environment.items() if name in fields and value})
+        load(
+            Settings,
+            **{fields[name]: value for name, value in environment.items() if name in fields and value},
+        )
     except ConfigurationError as error:
         return Check(Level.FAIL, "settings", str(error), "correct the variable; .env.example describes it")
     return Check(Level.OK, "settings", "every variable that is set is well-formed")
@@ -117,8 +142,15 @@ def _keyring(text: str | None) -> Check:
     try:
         keyring = Keyring.from_json(text)
     except KeyringError as error:
-        return Check(Level.FAIL, "keyring", str(error), "make one with ./nexora keys new, or restore it from your secret store")
-    return Check(Level.OK, "keyring", ", ".join(f"{key_id} {state}" for key_id, state in keyring.states.items()))
+        return Check(
+            Level.FAIL,
+            "keyring",
+            str(error),
+            "make one with ./nexora keys new, or restore it from your secret store",
+        )
+    return Check(
+        Level.OK, "keyring", ", ".join(f"{key_id} {state}" for key_id, state in keyring.states.items())
+    )
 
 
 def _tls(name: str, url: str) -> Check:
@@ -138,7 +170,12 @@ def _tls(name: str, url: str) -> Check:
         ):
             return Check(Level.OK, subject, str(secure.version()))
     except ssl.SSLError as error:
-        return Check(Level.FAIL, subject, f"no TLS 1.3 with a valid certificate: {error.reason or error}", "mend the server (P3.1)")
+        return Check(
+            Level.FAIL,
+            subject,
+            f"no TLS 1.3 with a valid certificate: {error.reason or error}",
+            "mend the server (P3.1)",
+        )
     except OSError as error:
         return Check(Level.FAIL, subject, f"cannot be reached: {error}", f"check {name} and the network")
 
@@ -166,9 +203,13 @@ async def _exposed_schemas(client: httpx.AsyncClient, url: str) -> Check:
             surplus.append(f"{schema} ({answer.status_code})")
     answer = await client.get(f"{url}/rest/v1/nexora_doctor", headers={"Accept-Profile": "worker"})
     if answer.status_code == httpx.codes.NOT_ACCEPTABLE:
-        return Check(Level.FAIL, "exposed schemas", "worker is missing", "expose public and worker (API settings)")
+        return Check(
+            Level.FAIL, "exposed schemas", "worker is missing", "expose public and worker (API settings)"
+        )
     if surplus:
-        return Check(Level.FAIL, "exposed schemas", f"surplus: {', '.join(surplus)}", "expose public and worker only")
+        return Check(
+            Level.FAIL, "exposed schemas", f"surplus: {', '.join(surplus)}", "expose public and worker only"
+        )
     return Check(Level.OK, "exposed schemas", "public and worker, nothing private")
 
 
@@ -178,5 +219,10 @@ async def _auth_settings(client: httpx.AsyncClient, url: str) -> Check:
         advice = "check SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY"
         return Check(Level.FAIL, "auth settings", f"/auth/v1/settings answers {answer.status_code}", advice)
     if answer.json().get("external", {}).get("anonymous_users"):
-        return Check(Level.FAIL, "auth settings", "anonymous sign-ins are on", "switch them off: an account has an age (P9.1)")
+        return Check(
+            Level.FAIL,
+            "auth settings",
+            "anonymous sign-ins are on",
+            "switch them off: an account has an age (P9.1)",
+        )
     return Check(Level.OK, "auth settings", "reachable; no anonymous sign-ins")

@@ -1,5 +1,4 @@
-"""`./nexora keys`: makes the token keyring, moves it through a rotation, and shows what each key is still
-needed for.
+"""`./nexora keys`: makes the token keyring, rotates it, and shows what each key is still needed for.
 
 A rotation takes three calls of `rotate` with a deployment after each, so that no running process ever meets a
 record that it cannot open: a pending key is added; it becomes primary; after `rotate --rewrap` the old key is
@@ -122,8 +121,7 @@ async def rewrap_all(gateway: RotationGateway, keyring: Keyring) -> tuple[int, i
     """Wraps every record with the primary key, in batches. Tokens themselves are not touched.
 
     It can be stopped at any time and started again: each record is replaced on its own, and only if it is
-        still the
-    one that was read, so a refresh that comes between wins.
+    still the one that was read, so a refresh that comes between wins.
 
     Args:
         gateway: the database.
@@ -142,6 +140,7 @@ async def rewrap_all(gateway: RotationGateway, keyring: Keyring) -> tuple[int, i
             todo = [record for record in batch if _name(record) not in unreadable]
             if not todo:
                 break
+            settled = moved + len(unreadable)
             for record in todo:
                 try:
                     wrapped = vault.rewrap(sealed_from_text(record.sealed), _place(record))
@@ -150,6 +149,8 @@ async def rewrap_all(gateway: RotationGateway, keyring: Keyring) -> tuple[int, i
                     continue
                 if wrapped is not None and await gateway.rewrap_token(record, sealed_to_text(wrapped)):
                     moved += 1
+            if moved + len(unreadable) == settled:
+                break  # every one was replaced meanwhile: the next run finds what is left
     return moved, len(unreadable)
 
 

@@ -48,6 +48,7 @@ _EPHEMERAL = {
     "checkpoint_timeout": "1h",
 }
 
+_ZONES = Path("/usr/share/zoneinfo/UTC")  # the wheel has none of its own
 _START_SECONDS = 60.0  # after a crash the write-ahead log is replayed first
 _STOP_SECONDS = 30.0
 _PORT_TRIES = 5  # between choosing a free port and using it, another program may take it
@@ -73,11 +74,14 @@ class Cluster:
         return (self._placement.data / "PG_VERSION").exists()
 
     def create(self) -> None:
-        """Runs initdb. An earlier attempt that did not finish is thrown away.
+        """Runs initdb. What is there from an earlier run is thrown away.
 
         Raises:
-            ClusterError: initdb failed.
+            ClusterError: initdb failed, or the machine has no time zones.
         """
+        if not _ZONES.exists():
+            raise ClusterError(f"{_ZONES.parent} is missing; install the system's tzdata package")
+        self._recover()
         data = self._placement.data
         if data.exists():
             _empty(data)
@@ -105,9 +109,8 @@ class Cluster:
             "--builtin-locale=C.UTF-8",
             "--locale=C",
             "--no-instructions",
+            "--no-sync",  # the stack does it once, when everything is there
         ]
-        if not self._durable:
-            options.append("--no-sync")
         try:
             processes.run(
                 [self._tool("initdb"), *options, "-D", self._placement.data],

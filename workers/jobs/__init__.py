@@ -91,8 +91,8 @@ class Membership(Protocol):
         """Set once: claim nothing any more, finish, return."""
         ...
 
-    async def identity(self) -> Identity:
-        """The id to claim with now; waits until the process is registered."""
+    async def identity(self) -> Identity | None:
+        """The id to claim with now; waits until the process is registered. None when it is stopping."""
         ...
 
     def retire(self, identity: Identity) -> None:

@@ -48,6 +48,7 @@ from workers.errors import (
     FileTooLargeError,
     GatewayError,
     GrantRevokedError,
+    LeaseLostError,
     NexoraError,
     NotSentError,
     ProviderRefusedError,
@@ -66,6 +67,7 @@ from workers.jobs.coalescer import Coalescer
 from workers.logs import get_logger
 from workers.metrics import Metrics
 from workers.providers.base import (
+    SETTLE_AFTER_END,
     MediaFile,
     NeedsReconnect,
     NotAccepted,
@@ -77,7 +79,6 @@ from workers.providers.base import (
     Unknown,
     now_utc,
     send_ended,
-    still_settling,
 )
 from workers.vault import SecretToken, VaultError
 
@@ -165,7 +166,7 @@ class _Phase(StrEnum):
 class _Flight:
     """One claimed target on its way."""
 
-    __slots__ = ("claim", "claimed_at", "identity", "is_marked", "is_released", "phase", "task")
+    __slots__ = ("claim", "claimed_at", "identity", "is_marked", "is_released", "is_settled", "phase", "task")
 
     def __init__(self, claim: ClaimedTarget, identity: Identity) -> None:
         self.claim = claim
@@ -173,6 +174,7 @@ class _Flight:
         self.phase = _Phase.PREPARING
         self.is_marked = False
         self.is_released = False
+        self.is_settled = False
         self.claimed_at = time.monotonic()
         self.task: asyncio.Task[None] | None = None
 
@@ -252,6 +254,8 @@ class PublishJob:
                 swept_at = time.monotonic()
             limit = min(room, _BATCH)
             identity = await membership.identity()
+            if identity is None:
+                return
             try:
                 claims = await self._claim(identity, limit, watermark)
             except GatewayError as error:
@@ -263,6 +267,7 @@ class PublishJob:
             failures = 0
             for claim in claims:
                 self._start(claim, identity)
+                self._overdue = 0
             is_full = len(claims) >= limit
             if is_full or watermark is not None:
                 watermark = _next_watermark(claims) if is_full else None
@@ -392,9 +397,17 @@ class PublishJob:
                 self._metrics.outcomes.labels(claim.platform_id, "released", "").inc()
                 return TargetResult(claim.target_id, claim.attempt, "released")
         except _Refused:
-            # Cancelled, disconnected or taken over. Where the lease is still ours after all, it is given
-            # back.
-            outcome = NotAccepted("not_to_be_sent")
+            # Cancelled, disconnected or taken over; the database has settled it. Where the lease is still
+            # ours after all, this report gives it back.
+            flight.is_settled = True
+            return _result(claim, NotAccepted("not_to_be_sent"))
+        except LeaseLostError:
+            return None
+        except GatewayError as error:  # before the mark: later ones are dealt with where they happen
+            log.warning(
+                "database_failed", target_id=claim.target_id, code=error.code, phase=str(flight.phase)
+            )
+            outcome = self._not_now(claim, error.code, None)
         except Exception:
             log.exception("publish_fault", target_id=claim.target_id, phase=str(flight.phase))
             is_sent = flight.phase is _Phase.SENDING or claim.mode == "reconcile"
@@ -410,28 +423,43 @@ class PublishJob:
         held_back = self._accounts.held_back(claim.connection_id)
         if held_back > 0:
             return self._not_now(claim, "rate_limited", held_back)
-        given = await self._token(flight, self._tokens.open)
-        for is_last in (False, True):
+        outcome = await self._try(flight, publisher)
+        if isinstance(outcome, NotAccepted | Unknown) and outcome.code == "rate_limited":
+            self._accounts.hold_back(claim.connection_id, outcome.retry_after or 60.0)
+        return outcome
+
+    async def _try(self, flight: _Flight, publisher: Publisher) -> Outcome:
+        """Publish or probe with the token at hand, and once more with a newer one if the platform refuses it.
+
+        A refused token means that nothing was accepted by that call.
+        """
+        work = self._probe if flight.claim.mode == "reconcile" else self._publish
+        refused = NeedsReconnect("token_refused")
+        generation: int | None = None
+        for give in (self._tokens.open, self._tokens.renew):
+            given = await self._token(flight, give)
             if not isinstance(given, tuple):
                 return given
             token, generation = given
             try:
-                if claim.mode == "reconcile":
-                    outcome = await self._probe(flight, publisher, token)
-                else:
-                    outcome = await self._publish(flight, publisher, token)
+                outcome: Outcome = await work(flight, publisher, token)
             except PublishStopped as stopped:
                 outcome = stopped.outcome
-            if not isinstance(outcome, NeedsReconnect) or is_last:
-                break
-            # The platform refuses a token that looked alive: renew it and try once more. Nothing was
-            # accepted.
+            if not isinstance(outcome, NeedsReconnect):
+                return outcome
+            refused = outcome
             flight.phase = _Phase.PREPARING
-            given = await self._token(flight, self._tokens.renew)
-        if isinstance(outcome, NeedsReconnect):
+        return await self._end_connection(flight.claim, refused, generation)
+
+    async def _end_connection(
+        self, claim: ClaimedTarget, outcome: NeedsReconnect, generation: int | None
+    ) -> Outcome:
+        """The platform refuses even a renewed token: the person has to connect the account again (P6.8)."""
+        try:
             await self._gateway.revoke_connection(claim.connection_id, outcome.code, generation)
-        if isinstance(outcome, NotAccepted | Unknown) and outcome.code == "rate_limited":
-            self._accounts.hold_back(claim.connection_id, outcome.retry_after or 60.0)
+        except GatewayError as error:
+            log.warning("revoke_failed", connection_id=claim.connection_id, code=error.code)
+            return self._not_now(claim, outcome.code, 30.0)
         return outcome
 
     async def _token(
@@ -449,7 +477,7 @@ class PublishJob:
         except VaultError:
             log.exception("token_unreadable", target_id=claim.target_id)
             return self._not_now(claim, "token_unreadable", 300.0)
-        except NexoraError as error:
+        except NexoraError as error:  # also LeaseLostError: others were renewing it all the time
             wait = error.retry_after if isinstance(error, ProviderRefusedError) else None
             log.warning("token_unavailable", target_id=claim.target_id, code=error.code)
             return self._not_now(claim, f"token_{error.code}"[:64], wait)
@@ -471,8 +499,9 @@ class PublishJob:
                 await stack.enter_async_context(self._memory.taken(wanted))
                 media = [await self._download(item) for item in claim.media]
             prepared = await publisher.prepare(claim, token, media)
-        if prepared.progress is not None and prepared.progress != claim.progress:
-            await self._save_progress(flight, prepared.progress)
+        known = claim.progress or {}
+        if any(known.get(name) != value for name, value in (prepared.progress or {}).items()):
+            await self._save_progress(flight, prepared.progress or {})
         if not await self._begin(flight, prepared.platform_key):
             return NotAccepted("not_begun_in_time", retry_after=1.0)
         outcome = await self._deadline(publisher.send(prepared))
@@ -481,16 +510,17 @@ class PublishJob:
         return outcome
 
     async def _probe(self, flight: _Flight, publisher: Publisher, token: SecretToken) -> Outcome:
+        """Ask the platform about an earlier attempt. Nothing is marked: the database still holds that
+        attempt's mark, and leaves the target to whoever has leased it for probing."""
         claim = flight.claim
-        if publisher.is_probe_sending:
-            wait = still_settling(claim, self._now())
-            if wait > 0:  # marking would move the start of the attempt, and with it the end of this wait
-                return Unknown("too_early", wait)
-            if not await self._begin(flight, None):
-                return Unknown("not_begun_in_time", 1.0)
+        if not flight.identity.is_fresh:  # somebody else may be at it
+            return Unknown("not_begun_in_time", 1.0)
+        flight.phase = _Phase.SENDING
         outcome = await self._deadline(publisher.probe(claim, token))
-        if isinstance(outcome, Unknown) and publisher.is_probe_sending:
+        if isinstance(outcome, Unknown) and publisher.is_probe_sending and outcome.code != "too_early":
             await self._note_end(flight)
+            wait = max(outcome.retry_after or 0.0, SETTLE_AFTER_END)
+            return dataclasses.replace(outcome, retry_after=wait)
         return outcome
 
     async def _begin(self, flight: _Flight, platform_key: str | None) -> bool:
@@ -549,7 +579,7 @@ class PublishJob:
             flight.identity.worker_id, claim.target_id, claim.attempt, progress
         )
         if not is_ours:
-            raise _Refused
+            raise LeaseLostError("save_progress")
         flight.claim = dataclasses.replace(claim, progress=dict(progress))
 
     async def _download(self, item: MediaItem) -> MediaFile:
@@ -608,7 +638,7 @@ class PublishJob:
                 self._membership.retire(flight.identity)
                 return
             else:
-                if not is_accepted:
+                if not is_accepted and not flight.is_settled:
                     self._metrics.lease_losses.labels("report").inc()
                     log.warning("report_not_accepted", target_id=result.target_id, attempt=result.attempt)
                 return

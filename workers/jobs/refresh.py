@@ -1,5 +1,4 @@
-"""Access tokens that work: renewed before they end, under one lock per account, never disconnected by
-accident.
+"""Access tokens that work: renewed before they end, under one lock per account.
 
 Rules (each one answers a complaint about other schedulers):
 

@@ -27,6 +27,7 @@ import httpx
 from workers.vault.secret import SecretToken
 
 __all__ = [
+    "SETTLE_AFTER_END",
     "MediaFile",
     "MediaReference",
     "NeedsReconnect",
@@ -282,7 +283,7 @@ def fingerprint(media: Sequence[MediaReference]) -> str:
 
 SEND_ENDED: Final = "send_ended"
 _SETTLE_AFTER_START: Final = 60.0
-_SETTLE_AFTER_END: Final = 15.0
+SETTLE_AFTER_END: Final = 15.0
 _CLOCK_SKEW: Final = 5.0
 
 
@@ -305,10 +306,11 @@ def still_settling(claim: PublishClaim, now: datetime) -> float:
     if claim.sending_at is None:
         return 0.0
     began = claim.sending_at.timestamp()
-    until = began + _SETTLE_AFTER_START
     ended = (claim.progress or {}).get(SEND_ENDED)
     if isinstance(ended, int | float) and ended >= began - _CLOCK_SKEW:  # else it is of an older attempt
-        until = min(until, ended + _SETTLE_AFTER_END)
+        until = ended + SETTLE_AFTER_END
+    else:
+        until = began + _SETTLE_AFTER_START
     return max(0.0, until - now.timestamp())
 
 

@@ -2,8 +2,8 @@
 
 Sources (learn.microsoft.com/linkedin/marketing, versions 2026-01 to 2026-05): Posts API, Images API,
 MultiImage API, "little text format", rate limits. Images: `POST /rest/images?action=initializeUpload`, `PUT`
-of the bytes to the URL that it answers, `GET /rest/images/{urn}` until `AVAILABLE` where the grant may read. Post: `POST /rest/posts`,
-its id in `x-restli-id`.
+of the bytes to the URL that it answers, `GET /rest/images/{urn}` until `AVAILABLE` where the grant may read.
+Post: `POST /rest/posts`, its id in `x-restli-id`.
 
 LinkedIn has no idempotency key and lets a member's app read no posts. But it refuses a post that equals an
 existing
@@ -146,8 +146,8 @@ class LinkedInPublisher:
     async def _await_available(self, urn: str, token: SecretToken) -> None:
         """Wait until the image is processed, where we may look.
 
-        `w_member_social` is write-only: with it alone the status is refused with 403, and LinkedIn finishes the
-        image behind the post.
+        `w_member_social` is write-only: with it alone the status is refused with 403, and LinkedIn finishes
+        the image behind the post.
         """
         waited, pause = 0.0, 0.25
         while True:
@@ -203,7 +203,8 @@ class LinkedInPublisher:
         if _is_duplicate(answer):
             return Rejected(
                 "duplicate_content",
-                "LinkedIn says that you have already posted exactly this. Change the text and schedule it again.",
+                "LinkedIn says that you have already posted exactly this. Change the text and schedule it "
+                "again.",
                 answer.status_code,
             )
         return self._refusal(answer, "this post")

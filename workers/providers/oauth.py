@@ -44,8 +44,7 @@ _TEXT_LENGTH: Final = 255  # characters kept of an id, a handle or a display nam
 _URL_LENGTH: Final = 2_000  # characters of a picture's URL
 _PAUSES_AFTER_401: Final = (0.5, 1.5)  # seconds
 _ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,60}")
-# RFC 7009 section 2.2: an invalid token needs no error, it is gone. Google says so with an error all the
-# same.
+# RFC 7009 section 2.2: an invalid token needs no error, it is gone. Google answers with one all the same.
 _GONE_ALREADY: Final = frozenset({"invalid_token"})
 
 
@@ -85,9 +84,7 @@ class ExternalProfile:
 
 
 def redirect_uri(public_url: str, platform_id: str) -> str:
-    """Where a platform sends the browser back to. One address per platform, against mix-up (RFC 9700 section
-    4.4).
-    """
+    """Where a platform sends the browser back to: one address per platform (mix-up, RFC 9700, 4.4)."""
     return f"{public_url.rstrip('/')}/oauth/{platform_id}/callback"
 
 
@@ -118,14 +115,16 @@ def _without_inner_frames(method: Callable[_P, Awaitable[_T]]) -> Callable[_P, C
         except ProviderError as error:
             failure = error
         failure.__cause__ = failure.__context__ = None
-        raise failure.with_traceback(None)
+        try:
+            raise failure.with_traceback(None)
+        finally:
+            del failure  # or this frame and the exception would keep each other alive
 
     return wrapper
 
 
 class _Protocol(OAuth2Client):  # type: ignore[misc]
-    """Authlib's client with its transport replaced: awaits `workers.http.exchange`, and returns the bare
-    response.
+    """Authlib's client over `workers.http.exchange`; its calls return the bare response.
 
     Authlib's own httpx classes would build HTTP clients of their own, and put request and token into
     exceptions.
@@ -192,8 +191,8 @@ class PlatformOAuth:
     async def exchange_code(
         self, *, code: SecretToken, verifier: SecretToken, redirect_uri: str
     ) -> TokenGrant:
-        """Exchanges an authorization code (and, where tokens live long instead of being refreshed, takes that
-        step).
+        """Exchanges an authorization code. Where tokens live long instead of being refreshed, takes that step
+        too.
 
         Args:
             code: as it came with the redirect.
@@ -253,9 +252,7 @@ class PlatformOAuth:
         )
 
     def revocation_token(self, access: SecretToken, refresh: SecretToken | None) -> SecretToken | None:
-        """The one token that giving the grant back will need, or None where the platform offers no
-        revocation.
-        """
+        """The one token that giving the grant back will need; None where no revocation is offered."""
         facts = self.definition.revocation
         if facts is None:
             return None

@@ -7,6 +7,7 @@ for no credentials; a JSON content type is required, which keeps web pages from 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -76,13 +77,12 @@ class Control:
     async def records(self, call: Call) -> Response:
         query = call.query
         since = query.get("since", "0")
-        found = self._records.select(
-            query.get("platform", ""),
-            query.get("method", ""),
-            query.get("path", ""),
-            int(since) if since.isdigit() else 0,
-        )
-        return JSONResponse({"records": found})
+        number = int(since) if since.isascii() and since.isdigit() else 0
+        platform, method, path = (query.get(name, "") for name in ("platform", "method", "path"))
+        try:
+            return JSONResponse({"records": self._records.select(platform, method, path, number)})
+        except re.error as error:
+            raise RefusedError(400, {"error": f"path is not a regular expression: {error}"}) from error
 
     async def posts(self, call: Call) -> Response:
         found = self._state.posts.newest(call.query.get("platform") or None)

@@ -215,12 +215,13 @@ def _parse(fault_id: int, spec: dict[str, Any]) -> Fault:
         or (kind == "reset_after" and at == "before")
     ):
         raise FaultError("at must be before or after, and fit the kind")
-    rest = {
-        k: v for k, v in spec.items() if k in {"platform", "method", "times", "body", "headers", "seconds"}
-    }
+    names = {"platform", "method", "times", "body", "headers", "seconds"}
+    rest = {name: value for name, value in spec.items() if name in names}
+    status = spec.get("status") or (200 if kind == "malformed" else 503)
+    if not all(isinstance(n, int | float) for n in (status, rest.get("times", 1), rest.get("seconds", 1))):
+        raise FaultError("status, times and seconds must be numbers")
     try:
         path = re.compile(spec["path"]) if spec.get("path") else None
     except re.error as error:
         raise FaultError(f"path is not a regular expression: {error}") from error
-    status = spec.get("status") or (200 if kind == "malformed" else 503)
     return Fault(fault_id, kind, at, path=path, status=status, **rest)

@@ -87,7 +87,7 @@ class OAuthServer:
         if code.challenge is None:
             return
         verifier = self._need(fields, "code_verifier")
-        if not hmac.compare_digest(code.challenge, self._challenge(code.method, verifier)):
+        if not hmac.compare_digest(code.challenge.encode(), self._challenge(code.method, verifier).encode()):
             raise self.refusal("verifier")
 
     def _challenge(self, method: str | None, verifier: str) -> str:

@@ -132,12 +132,8 @@ _CARD = """<article class="card"><header>{face}<div class="who"><b>{name}</b><sp
 def _card(post: Post) -> Html:
     moment = datetime.fromtimestamp(post.created_at, UTC)
     counts = [
-        fill(
-            '<span class="count">{n} {what}</span>',
-            n=number,
-            what=name.lower().replace("_count", "").replace("_", " "),
-        )
-        for name, number in post.metrics.items()
+        fill('<span class="count">{n:,} {what}</span>', n=n, what=_unit(name))
+        for name, n in post.metrics.items()
     ]
     return fill(
         _CARD,
@@ -152,6 +148,12 @@ def _card(post: Post) -> Html:
         day=moment.strftime("%-d %b %Y, %H:%M UTC"),
         counts=join(counts),
     )
+
+
+def _unit(metric: str) -> str:
+    """`like_count` and `IMPRESSION` as a reader says them: likes, impressions."""
+    name = metric.lower().removesuffix("_count").replace("_", " ")
+    return {"reply": "replies", "members reached": "members reached"}.get(name, f"{name}s")
 
 
 def public_text(post: Post) -> str:

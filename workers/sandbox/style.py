@@ -12,7 +12,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 main { max-width: 72rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 main.narrow { max-width: 30rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; letter-spacing: -.01em; }
-p.lead { color: var(--soft); margin: 0 0 2rem; max-width: 46rem; }
+p.lead { color: var(--soft); margin: 0 0 2rem; text-wrap: balance; }
 p.empty { color: var(--soft); padding: 3rem 0; }
 .grid { columns: 20rem; column-gap: 1.25rem; }
 .card { break-inside: avoid; background: var(--card); border: 1px solid var(--line); border-radius: 14px;
@@ -21,7 +21,7 @@ p.empty { color: var(--soft); padding: 3rem 0; }
 .face { flex: none; width: 2.5rem; height: 2.5rem; border-radius: 50%; display: grid; place-items: center;
   color: #fff; font-weight: 600; border: 1px solid var(--line); }
 .who { min-width: 0; }
-.who b { display: block; line-height: 1.2; }
+.who b, .who span { display: block; line-height: 1.3; }
 .who span, footer, .count { color: var(--soft); font-size: .85rem; }
 .tag { margin-left: auto; font-size: .75rem; font-weight: 600; padding: .15rem .55rem;
   border-radius: 99px; color: #fff; border: 1px solid var(--line); }
@@ -30,7 +30,8 @@ p.empty { color: var(--soft); padding: 3rem 0; }
 .media { display: grid; gap: 2px; grid-template-columns: repeat(auto-fit, minmax(45%, 1fr)); }
 .media img, .media video { display: block; width: 100%; max-height: 24rem; object-fit: cover;
   background: var(--line); }
-footer { display: flex; gap: 1rem; flex-wrap: wrap; padding: .7rem 1rem; border-top: 1px solid var(--line); }
+footer { display: flex; gap: .25rem 1rem; flex-wrap: wrap; padding: .7rem 1rem;
+  border-top: 1px solid var(--line); }
 fieldset { border: 1px solid var(--line); border-radius: 14px; background: var(--card);
   padding: .5rem 1rem; margin: 0 0 1rem; }
 legend { padding: 0 .4rem; color: var(--soft); font-size: .85rem; }

@@ -126,6 +126,16 @@ _READ_QUERY: dict[str, frozenset[str] | None] = {
     "poll.fields": None,
     "place.fields": None,
 }
+_TIMELINE_QUERY: dict[str, frozenset[str] | None] = {
+    **_READ_QUERY,
+    "max_results": None,
+    "pagination_token": None,
+    "start_time": None,
+    "end_time": None,
+    "since_id": None,
+    "until_id": None,
+    "exclude": frozenset({"replies", "retweets"}),
+}
 _MEDIA_TYPES = {
     "tweet_image": "photo",
     "tweet_gif": "animated_gif",
@@ -183,7 +193,7 @@ class X:
         return JSONResponse({"data": data}, 201)
 
     def _check_reply(self, call: Call, person: Person, body: dict[str, Any]) -> Post | None:
-        """ "Manage Posts", reply restriction: only to oneself or to an author who mentioned this person."""
+        """Replies go to oneself or to an author who mentioned this person ("Manage Posts", restrictions)."""
         if "reply" not in body:
             return None
         answered = call.state.posts.get("x", body["reply"]["in_reply_to_tweet_id"])
@@ -254,18 +264,6 @@ class X:
             meta["previous_token"] = f"77qpw{page[0].id if page else ''}"
         data = {"data": [_post(call, p) for p in page]} if page else {}
         return JSONResponse({**_answer(call, page, data), "meta": meta})
-
-
-_TIMELINE_QUERY: dict[str, frozenset[str] | None] = {
-    **_READ_QUERY,
-    "max_results": None,
-    "pagination_token": None,
-    "start_time": None,
-    "end_time": None,
-    "since_id": None,
-    "until_id": None,
-    "exclude": frozenset({"replies", "retweets"}),
-}
 
 
 def _thread(post_id: str, answered: Post | None) -> dict[str, str]:

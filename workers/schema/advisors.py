@@ -1,7 +1,8 @@
-"""`./nexora db advise`: the official linters, plus what they do not look at, against one list of allowed findings.
+"""`./nexora db advise`: the official linters and what they miss, against a list of allowed findings.
 
-The advisors of CLI 3.1 stop at lint 0024, and look at a table only when a role of the API may read it. So three
-checks of ours stand next to them: row level security on every table, and the two lints about definer functions.
+The advisors of CLI 3.1 stop at lint 0024, and look at a table only when a role of the API may read it. So
+three checks of ours stand next to them: row level security on every table, and the two lints about definer
+functions.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ ALLOW_FILE = "supabase/advisors.allow.toml"
 _OWN_CHECKS = {
     "nexora_rls_disabled": (
         "ERROR",
-        """select format('Table `%%s` does not have row level security enabled', c.oid::regclass), c.oid::regclass::text
+        """select format('Table `%%s` does not have row level security enabled', c.oid::regclass),
+             c.oid::regclass::text
            from pg_class c where c.relnamespace::regnamespace::text = any(%(own)s) and c.relkind in ('r', 'p')
              and not c.relrowsecurity""",
     ),
     "nexora_definer_in_exposed_schema": (
         "WARN",
-        """select format('Function `%%s` in an exposed schema is security definer', p.oid::regprocedure), p.oid::regprocedure::text
+        """select format('Function `%%s` in an exposed schema is security definer', p.oid::regprocedure),
+             p.oid::regprocedure::text
            from pg_proc p where p.prosecdef and p.pronamespace::regnamespace::text in ('public', 'worker')""",
     ),
     "nexora_definer_executable_by_anon": (
         "ERROR",
-        """select format('Security definer function `%%s` can be executed by anon', p.oid::regprocedure), p.oid::regprocedure::text
+        """select format('Security definer function `%%s` can be executed by anon', p.oid::regprocedure),
+             p.oid::regprocedure::text
            from pg_proc p where p.prosecdef and p.pronamespace::regnamespace::text = any(%(own)s)
              and has_function_privilege('anon', p.oid, 'execute')""",
     ),
@@ -49,7 +53,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Allowance:
-    """An entry of `supabase/advisors.allow.toml`; `subject` may hold `*`, for a reason that holds for all of them."""
+    """An entry of `supabase/advisors.allow.toml`; `subject` may hold `*` where one reason holds for all."""
 
     lint: str
     subject: str
@@ -79,7 +83,9 @@ def advise(root: Path, url: str) -> Advice:
 
 def judge(findings: Sequence[Finding], allowed: Sequence[Allowance]) -> Advice:
     """Sorts findings by the list: the first entry that covers a finding allows it."""
-    covered = [(finding, next((entry for entry in allowed if entry.covers(finding)), None)) for finding in findings]
+    covered = [
+        (finding, next((entry for entry in allowed if entry.covers(finding)), None)) for finding in findings
+    ]
     used = {entry for _, entry in covered}
     return Advice(
         refused=tuple(finding for finding, entry in covered if entry is None),
@@ -98,7 +104,9 @@ def allowances(root: Path) -> list[Allowance]:
         entries = tomllib.load(stream).get("allow", [])
     found = []
     for entry in entries:
-        if set(entry) != {"lint", "subject", "reason"} or not all(str(value).strip() for value in entry.values()):
+        if set(entry) != {"lint", "subject", "reason"} or not all(
+            str(value).strip() for value in entry.values()
+        ):
             raise SchemaError(f"{ALLOW_FILE}: every [[allow]] has lint, subject and reason: {entry}")
         found.append(Allowance(**entry))
     if len({(entry.lint, entry.subject) for entry in found}) != len(found):

@@ -1,7 +1,7 @@
 """Migrations until the first release: one generated file per context, rewritten whenever a source changes.
 
-`./nexora db freeze` ends that time: it writes `supabase/migrations/FROZEN`, a list in the format of `sha256sum`, and
-from then on what a database may have applied never changes again (see `forward`).
+`./nexora db freeze` ends that time: it writes `supabase/migrations/FROZEN`, a list in the format of
+`sha256sum`, and from then on what a database may have applied never changes again (see `forward`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def existing(root: Path) -> dict[str, str]:
     Raises:
         SchemaError: a file in the folder is no migration; the official runner would skip it without a word.
     """
-    found = {path.name: path.read_text() for path in sorted((root / MIGRATIONS).iterdir()) if path.name != _FROZEN}
+    found = {
+        path.name: path.read_text() for path in sorted((root / MIGRATIONS).iterdir()) if path.name != _FROZEN
+    }
     strangers = [name for name in found if not _FILE_NAME.fullmatch(name)]
     if strangers:
         raise SchemaError(f"{MIGRATIONS}: not named <14 digits>_<name>.sql: {', '.join(strangers)}")
@@ -71,7 +73,9 @@ def write(root: Path, contexts: Sequence[Context]) -> list[str]:
     stale = [name for name in present if name not in wanted]
     by_hand = [name for name in stale if not present[name].startswith(_GENERATED)]
     if by_hand:
-        raise SchemaError(f"{MIGRATIONS}: not generated and not frozen, remove or rename it: {', '.join(by_hand)}")
+        raise SchemaError(
+            f"{MIGRATIONS}: not generated and not frozen, remove or rename it: {', '.join(by_hand)}"
+        )
     changed = [name for name, text in wanted.items() if present.get(name) != text]
     for name in changed:
         (folder / name).write_text(wanted[name])
@@ -103,19 +107,25 @@ def frozen_faults(root: Path) -> list[str]:
         if name not in present:
             faults.append(f"{MIGRATIONS}/{name}: frozen, but gone")
         elif _digest(present[name]) != digest:
-            faults.append(f"{MIGRATIONS}/{name}: frozen, but changed (a database may have applied the old text)")
+            faults.append(
+                f"{MIGRATIONS}/{name}: frozen, but changed (a database may have applied the old text)"
+            )
     return faults
 
 
 def baseline_faults(root: Path, contexts: Sequence[Context]) -> list[str]:
-    """How the files differ from what the sources generate; frozen files are compared with their checksums instead."""
+    """How the files differ from what the sources generate; frozen files are compared with their checksums
+    instead.
+    """
     if is_frozen(root):
         return frozen_faults(root)
     wanted, present = generate(contexts), existing(root)
     faults = [f"{MIGRATIONS}/{name}: missing" for name in wanted if name not in present]
     faults += [f"{MIGRATIONS}/{name}: no source generates it" for name in present if name not in wanted]
     faults += [
-        f"{MIGRATIONS}/{name}: differs from the sources" for name in wanted if present.get(name, wanted[name]) != wanted[name]
+        f"{MIGRATIONS}/{name}: differs from the sources"
+        for name in wanted
+        if present.get(name, wanted[name]) != wanted[name]
     ]
     return [f"{fault}; run ./nexora db new" for fault in faults]
 

@@ -1,7 +1,8 @@
 """`./nexora db check`: proves that the migrations build exactly what the sources say.
 
-Database A is built from the sources, B from `supabase/migrations` by the official runner. They are compared twice:
-by `pgdelta`, and by our own reading of the catalogue and the rows (`catalogue`), which covers what pgdelta leaves out.
+Database A is built from the sources, B from `supabase/migrations` by the official runner. They are compared
+twice: by `pgdelta`, and by our own reading of the catalogue and the rows (`catalogue`), which covers what
+pgdelta leaves out.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from workers.schema.errors import SchemaError
 from workers.schema.scratch import Scratch
 
 _LEDGER_DIFFERENCE = """
-select 'in private.definer_ledger, but no security definer function: ' || function_name from private.definer_ledger
-where function_name not in (select p.pronamespace::regnamespace || '.' || p.proname from pg_proc p where p.prosecdef)
+select 'in private.definer_ledger, but no security definer function: ' || function_name
+  from private.definer_ledger
+where function_name not in (select p.pronamespace::regnamespace || '.' || p.proname from pg_proc p
+  where p.prosecdef)
 union all
-select 'security definer function without a row in private.definer_ledger: ' || p.pronamespace::regnamespace || '.' || p.proname
+select 'security definer function without a row in private.definer_ledger: ' || p.pronamespace::regnamespace
+  || '.' || p.proname
 from pg_proc p where p.prosecdef and p.pronamespace::regnamespace::text = any(%s)
-  and p.pronamespace::regnamespace || '.' || p.proname not in (select function_name from private.definer_ledger)
+  and p.pronamespace::regnamespace || '.' || p.proname not in (select function_name
+    from private.definer_ledger)
 order by 1
 """
 
@@ -36,7 +41,7 @@ class Outcome:
 
 
 def run(root: Path, scratch: Scratch, report: Callable[[Outcome], None]) -> bool:
-    """Asks every question about the tree at `root`; reports each as it is answered; returns whether all are yes."""
+    """Asks every question about the tree at `root`, reports each answer, returns whether all are yes."""
     passed = True
     for outcome in _outcomes(root, scratch):
         report(outcome)
@@ -51,7 +56,10 @@ def _outcomes(root: Path, scratch: Scratch) -> Iterator[Outcome]:
         yield Outcome("the source tree is in order", (str(error),))
         return
     yield Outcome("the source tree is in order", tuple(sources.dependency_faults(contexts)))
-    yield Outcome("the migration files follow from the sources", _faults_of(lambda: baseline.baseline_faults(root, contexts)))
+    yield Outcome(
+        "the migration files follow from the sources",
+        _faults_of(lambda: baseline.baseline_faults(root, contexts)),
+    )
     try:
         from_sources = scratch.from_sources(root)
         from_migrations = scratch.from_migrations(root)
@@ -59,12 +67,13 @@ def _outcomes(root: Path, scratch: Scratch) -> Iterator[Outcome]:
         yield Outcome("sources and migrations can be applied", (str(error),))
         return
     yield Outcome("sources and migrations can be applied", ())
-    yield from _comparisons(root, from_sources, from_migrations)
-
-
-def _comparisons(root: Path, from_sources: str, from_migrations: str) -> Iterator[Outcome]:
-    # Types first: the steps after it drop the monthly partitions.
+    # Types before the comparison, which drops the monthly partitions.
     yield Outcome("the generated types are current", tuple(generated_types.faults(root, from_migrations)))
+    yield from comparison(from_sources, from_migrations)
+
+
+def comparison(from_sources: str, from_migrations: str) -> Iterator[Outcome]:
+    """What two scratch databases, named by URL, must agree on. Their monthly partitions are dropped."""
     with catalogue.connect(from_sources) as a, catalogue.connect(from_migrations) as b:
         yield Outcome("the definer ledger equals the catalogue", tuple(_ledger_faults(b)))
         for connection in (a, b):

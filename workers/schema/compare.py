@@ -8,8 +8,12 @@ from collections.abc import Iterator, Mapping
 _CONTEXT_LINES = 1
 
 
-def difference(found: Mapping[str, str], wanted: Mapping[str, str], *, found_in: str, wanted_in: str) -> list[str]:
-    """One entry per thing that is only on one side or defined differently; empty when the catalogues are equal."""
+def difference(
+    found: Mapping[str, str], wanted: Mapping[str, str], *, found_in: str, wanted_in: str
+) -> list[str]:
+    """One entry per thing that is only on one side or defined differently; empty when the catalogues are
+    equal.
+    """
     entries = [f"only in the {wanted_in}: {name}" for name in sorted(wanted.keys() - found.keys())]
     entries += [f"only in the {found_in}: {name}" for name in sorted(found.keys() - wanted.keys())]
     for name in sorted(found.keys() & wanted.keys()):

@@ -16,11 +16,16 @@ from workers.schema.catalogue import OWN_SCHEMAS
 from workers.schema.errors import SchemaError
 
 MAX_SKEW_SECONDS = 2.0
-# All that a visitor without a session may do in our schemas. Sign-up and sign-in are not among it: Auth serves them.
+# All that a visitor without a session may do in our schemas. Sign-up and sign-in are not among it: Auth
+# serves them.
 ANON_MAY = {privileges.Holder("schema public", "anon"): {"": ("USAGE",)}}
 # What everybody may do: public is usable by Postgres' own default, types carry no data.
 PUBLIC_MAY = {privileges.Holder("schema public", "public"): {"": ("USAGE",)}}
-_CLOSED_TO = {"private": ("anon",), "worker": ("anon", "authenticated"), "retained": ("anon", "authenticated", "service_role")}
+_CLOSED_TO = {
+    "private": ("anon",),
+    "worker": ("anon", "authenticated"),
+    "retained": ("anon", "authenticated", "service_role"),
+}
 
 
 class Level(StrEnum):
@@ -47,7 +52,9 @@ def checks(root: Path, url: str) -> Iterator[Check]:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10, options="-c search_path=")
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
-        yield Check(Level.FAIL, "database", f"cannot be reached: {reason}", "check SUPABASE_DB_URL and the network")
+        yield Check(
+            Level.FAIL, "database", f"cannot be reached: {reason}", "check SUPABASE_DB_URL and the network"
+        )
         return
     with connection:
         connection.execute("set default_transaction_read_only = on")
@@ -64,7 +71,9 @@ def checks(root: Path, url: str) -> Iterator[Check]:
 
 
 def _encryption(connection: psycopg.Connection[Any]) -> Check:
-    row = connection.execute("select version from pg_stat_ssl where pid = pg_backend_pid() and ssl").fetchone()
+    row = connection.execute(
+        "select version from pg_stat_ssl where pid = pg_backend_pid() and ssl"
+    ).fetchone()
     version = row[0] if row else None
     if version == "TLSv1.3":
         return Check(Level.OK, "database connection", "TLS 1.3")
@@ -87,7 +96,12 @@ def _clock(connection: psycopg.Connection[Any]) -> Check:
     finding = f"differs from the database's by {abs(seconds):.2f} s"
     if abs(seconds) < MAX_SKEW_SECONDS:
         return Check(Level.OK, "clock", finding)
-    return Check(Level.FAIL, "clock", finding, "let this machine set its clock by NTP: leases and deadlines depend on it")
+    return Check(
+        Level.FAIL,
+        "clock",
+        finding,
+        "let this machine set its clock by NTP: leases and deadlines depend on it",
+    )
 
 
 def _migrations(root: Path, connection: psycopg.Connection[Any]) -> Check:
@@ -98,22 +112,32 @@ def _migrations(root: Path, connection: psycopg.Connection[Any]) -> Check:
     try:
         present = {name.split("_", 1)[0] for name in baseline.existing(root)}
     except (SchemaError, OSError) as error:
-        return Check(Level.FAIL, "migrations", f"unreadable here: {error}", "run this from a complete checkout")
+        return Check(
+            Level.FAIL, "migrations", f"unreadable here: {error}", "run this from a complete checkout"
+        )
     if present - applied:
         missing = ", ".join(sorted(present - applied))
         return Check(Level.FAIL, "migrations", f"not applied: {missing}", "run ./nexora db push")
     if applied - present:
         unknown = ", ".join(sorted(applied - present))
-        return Check(Level.FAIL, "migrations", f"unknown here: {unknown}", "use the version that deployed them")
+        return Check(
+            Level.FAIL, "migrations", f"unknown here: {unknown}", "use the version that deployed them"
+        )
     return Check(Level.OK, "migrations", f"all {len(present)} applied")
 
 
 def _row_level_security(connection: psycopg.Connection[Any]) -> Check:
     query = """select c.oid::regclass::text from pg_class c
-               where c.relnamespace::regnamespace::text = any(%s) and c.relkind in ('r', 'p') and not c.relrowsecurity"""
+               where c.relnamespace::regnamespace::text = any(%s) and c.relkind in ('r', 'p')
+                 and not c.relrowsecurity"""
     names = [name for (name,) in connection.execute(query, (list(OWN_SCHEMAS),))]
     if names:
-        return Check(Level.FAIL, "row level security", f"off on {', '.join(names)}", "run ./nexora db push, or enable it")
+        return Check(
+            Level.FAIL,
+            "row level security",
+            f"off on {', '.join(names)}",
+            "run ./nexora db push, or enable it",
+        )
     return Check(Level.OK, "row level security", "on for every table")
 
 
@@ -124,7 +148,9 @@ def _anonymous(connection: psycopg.Connection[Any]) -> Check:
         stated = {**ANON_MAY, **PUBLIC_MAY}.get(holder, {})
         if holder.grantee not in ("anon", "public") or holder.what.startswith("type "):
             continue
-        extra = {name for names in rights.values() for name in names} - {n for names in stated.values() for n in names}
+        extra = {name for names in rights.values() for name in names} - {
+            n for names in stated.values() for n in names
+        }
         if extra:
             surplus.append(f"{holder.grantee}: {', '.join(sorted(extra)).lower()} on {holder.what}")
     if surplus:
@@ -142,14 +168,20 @@ def _schema_usage(connection: psycopg.Connection[Any]) -> Check:
         if connection.execute(query, (role, schema)).fetchone() == (True,)
     ]
     if open_:
-        return Check(Level.FAIL, "schema usage", f"surplus: {', '.join(open_)}", "revoke usage of these schemas")
+        return Check(
+            Level.FAIL, "schema usage", f"surplus: {', '.join(open_)}", "revoke usage of these schemas"
+        )
     return Check(Level.OK, "schema usage", "worker for service_role only, retained for nobody")
 
 
 def _buckets(connection: psycopg.Connection[Any]) -> Check:
     if not _exists(connection, "storage.buckets"):
-        return Check(Level.FAIL, "storage buckets", "Storage is not installed", "enable Storage for the project")
-    names = [name for (name,) in connection.execute("select id from storage.buckets where public order by id")]
+        return Check(
+            Level.FAIL, "storage buckets", "Storage is not installed", "enable Storage for the project"
+        )
+    names = [
+        name for (name,) in connection.execute("select id from storage.buckets where public order by id")
+    ]
     if names:
         advice = "make them private: uploads are reached by signed URLs only (P3.3)"
         return Check(Level.FAIL, "storage buckets", f"public: {', '.join(names)}", advice)

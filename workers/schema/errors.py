@@ -26,4 +26,6 @@ class FrozenError(SchemaError):
 
 
 class ToolError(SchemaError):
-    """An official tool (`supabase`, `pgdelta`, Postgres) is missing or failed; the message holds what it said."""
+    """An official tool (`supabase`, `pgdelta`, Postgres) is missing or failed; the message holds what it
+    said.
+    """

@@ -1,8 +1,8 @@
 """Migrations after the first release: one forward file per change of the sources.
 
-`pgdelta` writes the statements for the schema. What it leaves out or gets wrong is written here: privileges (see
-`privileges`), policies on the tables of Storage, reference rows. The result is applied to a copy and compared with the sources again, so that a migration that
-does not lead there is never taken for done.
+`pgdelta` writes the statements for the schema. What it leaves out or gets wrong is written here: privileges
+(see `privileges`), policies on the tables of Storage, reference rows. The result is applied to a copy and
+compared with the sources again, so that a migration that does not lead there is never taken for done.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from workers.schema import baseline, catalogue, compare, privileges, sqltext, tools
 from workers.schema.errors import FrozenError, SchemaError
@@ -29,13 +28,15 @@ _COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "a
 _PARTITION_REGISTER = "private.partitioned_tables"
 _STORAGE_POLICIES = """
 select p.polname, c.oid::regclass::text, p.polpermissive, p.polcmd::text,
-       array(select case r when 0 then 'public' else pg_get_userbyid(r)::text end from unnest(p.polroles) r order by r),
+       array(select case r when 0 then 'public' else pg_get_userbyid(r)::text end
+             from unnest(p.polroles) r order by r),
        pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)
 from pg_policy p join pg_class c on c.oid = p.polrelid
 where c.relnamespace = 'storage'::regnamespace order by 2, 1
 """
 _FOREIGN_KEYS = """
-select conrelid::regclass::text, confrelid::regclass::text from pg_constraint where contype = 'f' and conrelid <> confrelid
+select conrelid::regclass::text, confrelid::regclass::text
+from pg_constraint where contype = 'f' and conrelid <> confrelid
 """
 
 Connection = psycopg.Connection[Any]
@@ -77,7 +78,9 @@ def draft(root: Path, scratch: Scratch, name: str, now: datetime) -> Draft | Non
             return None
         text = "\n".join([_header(name, now), *sections])
         b.execute(text.encode())
-        open_ends = compare.difference(catalogue.read(b), catalogue.read(a), found_in="migration", wanted_in="sources")
+        open_ends = compare.difference(
+            catalogue.read(b), catalogue.read(a), found_in="migration", wanted_in="sources"
+        )
     return Draft(file_name, text, tuple(open_ends))
 
 
@@ -91,16 +94,17 @@ def _header(name: str, now: datetime) -> str:
     title = name.replace("_", " ")
     return (
         f"-- {title[0].upper()}{title[1:]}.\n"
-        f"-- Written by `./nexora db new {name}` on {now:%Y-%m-%d}: the difference between the migrations before it and\n"
-        "-- the sources. Read it, add what existing rows need, and run `./nexora db check`. From the next\n"
-        "-- `./nexora db freeze` on it never changes.\n"
+        f"-- Written by `./nexora db new {name}` on {now:%Y-%m-%d}: the difference between the migrations\n"
+        "-- before it and the sources. Read it, add what existing rows need, run `./nexora db check`.\n"
+        "-- From the next `./nexora db freeze` on it never changes.\n"
     )
 
 
 def _sections(a: Connection, b: Connection, schema: str) -> list[str]:
     """The parts of the migration that are not empty."""
     sections = [("Schema (pgdelta)", schema)]
-    # The rest is compared after the schema part, in a transaction that is undone: then tables and columns are the same.
+    # The rest is compared after the schema part, in a transaction that is undone: then tables and columns
+    # are the same on both sides.
     with b.transaction(force_rollback=True):
         if schema:
             b.execute(schema.encode())
@@ -131,7 +135,13 @@ def _storage_policies(a: Connection, b: Connection) -> Iterator[str]:
 
 
 def _create_policy(
-    name: str, table: str, permissive: bool, command: str, roles: list[str], using: str | None, check: str | None
+    name: str,
+    table: str,
+    permissive: bool,
+    command: str,
+    roles: list[str],
+    using: str | None,
+    check: str | None,
 ) -> str:
     kind = "" if permissive else " as restrictive"
     parts = [f"create policy {name} on {table}{kind} for {_COMMANDS[command]} to {', '.join(roles)}"]
@@ -150,7 +160,11 @@ def _reference_rows(a: Connection, b: Connection) -> Iterator[str]:
         rows, old_rows = dict(table.rows(a)), dict(found[name].rows(b))
         removed[:0] = [_delete(a, table, old_rows[key]) for key in old_rows.keys() - rows.keys()]
         added += [_insert(a, table, row) for key, row in rows.items() if key not in old_rows]
-        added += [_update(a, table, old_rows[key], row) for key, row in rows.items() if key in old_rows and row != old_rows[key]]
+        added += [
+            _update(a, table, old_rows[key], row)
+            for key, row in rows.items()
+            if key in old_rows and row != old_rows[key]
+        ]
         if name == _PARTITION_REGISTER and rows.keys() - old_rows.keys():
             added.append("select private.ensure_partitions();")
     yield from removed
@@ -168,19 +182,25 @@ def _parents_first(connection: Connection, tables: set[str]) -> list[str]:
 
 def _insert(connection: Connection, table: catalogue.ReferenceTable, row: dict[str, str | None]) -> str:
     columns = ", ".join(_name(connection, column) for column in row)
-    return f"insert into {table.name} ({columns})\n  values ({', '.join(value or 'null' for value in row.values())});"
+    values = ", ".join(value or "null" for value in row.values())
+    return f"insert into {table.name} ({columns})\n  values ({values});"  # noqa: S608  quoted by Postgres
 
 
 def _update(
-    connection: Connection, table: catalogue.ReferenceTable, old: dict[str, str | None], row: dict[str, str | None]
+    connection: Connection,
+    table: catalogue.ReferenceTable,
+    old: dict[str, str | None],
+    row: dict[str, str | None],
 ) -> str:
     changed = [name for name in row if row[name] != old[name]]
     assignments = ", ".join(f"{_name(connection, name)} = {row[name] or 'null'}" for name in changed)
-    return f"update {table.name} set {assignments}\n  where {_condition(connection, table, row)};"
+    condition = _condition(connection, table, row)
+    return f"update {table.name} set {assignments}\n  where {condition};"  # noqa: S608  quoted by Postgres
 
 
 def _delete(connection: Connection, table: catalogue.ReferenceTable, row: dict[str, str | None]) -> str:
-    return f"delete from {table.name} where {_condition(connection, table, row)};"
+    condition = _condition(connection, table, row)
+    return f"delete from {table.name} where {condition};"  # noqa: S608  quoted by Postgres
 
 
 def _condition(connection: Connection, table: catalogue.ReferenceTable, row: dict[str, str | None]) -> str:
@@ -192,4 +212,6 @@ def _condition(connection: Connection, table: catalogue.ReferenceTable, row: dic
 
 
 def _name(connection: Connection, name: str) -> str:
-    return sql.Identifier(name).as_string(connection) if not _NAME.fullmatch(name) else name
+    """The name of a column, quoted where Postgres needs it."""
+    row = connection.execute("select quote_ident(%s)", (name,)).fetchone()
+    return str(row[0]) if row else name

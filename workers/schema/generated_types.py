@@ -1,4 +1,6 @@
-"""`supabase/types/database.types.ts`: the front end's types of schema `public`, written by the official generator."""
+"""`supabase/types/database.types.ts`: the front end's types of schema `public`, written by the official
+generator.
+"""
 
 from __future__ import annotations
 
@@ -38,19 +40,25 @@ def faults(root: Path, url: str) -> list[str]:
     found = path.read_text() if path.exists() else ""
     if found == wanted:
         return []
-    changes = difflib.unified_diff(found.splitlines(), wanted.splitlines(), "in the tree", "generated", lineterm="", n=2)
+    changes = difflib.unified_diff(
+        found.splitlines(), wanted.splitlines(), "in the tree", "generated", lineterm="", n=2
+    )
     return ["\n".join([f"{PATH}: stale; run ./nexora db types", *changes])]
 
 
 def tidy(text: str) -> str:
     """Gives the generator's text one line per column and an indent by depth; tokens stay as they are.
 
-    The generator leaves that to a formatter that we do not want to install for one file. Its helper types come
-    formatted; what it says about the connection before the types goes.
+    The generator leaves that to a formatter that we do not want to install for one file. Its helper types
+    come formatted; what it says about the connection before the types goes.
     """
     definitions, helpers_begin, rest = text[text.index("export type Json") :].partition(_HELPERS)
     helpers, constants_begin, constants = rest.partition(_CONSTANTS)
-    parts = [_indented(definitions), (helpers_begin + helpers).strip(), _indented(constants_begin + constants)]
+    parts = [
+        _indented(definitions),
+        (helpers_begin + helpers).strip(),
+        _indented(constants_begin + constants),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -63,5 +71,7 @@ def _indented(text: str) -> str:
         bare = _STRING.sub("", line)
         closing = len(bare) - len(bare.lstrip(_CLOSING))
         lines.append(_INDENT * max(depth - closing, 0) + line if line else "")
-        depth += sum(bare.count(bracket) for bracket in _OPENING) - sum(bare.count(bracket) for bracket in _CLOSING)
+        depth += sum(bare.count(bracket) for bracket in _OPENING) - sum(
+            bare.count(bracket) for bracket in _CLOSING
+        )
     return "\n".join(lines).strip()

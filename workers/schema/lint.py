@@ -1,7 +1,7 @@
 """`./nexora db lint`: plpgsql_check over every function, by `supabase db lint`, on Debian's Postgres 15.
 
-The wheels of the embedded stack lack that extension; Debian packages it (`postgresql-15-plpgsql-check`). The scratch
-cluster also shows that the migrations run on Postgres 15, the oldest one that self-hosted Supabase uses.
+The wheels of the embedded stack lack that extension; Debian packages it (`postgresql-15-plpgsql-check`). The
+scratch cluster also shows that the migrations run on Postgres 15, the oldest that self-hosted Supabase uses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -63,7 +63,9 @@ def issues(root: Path) -> list[Issue]:
     with _cluster() as server:
         tools.push(root, server.url("postgres", "postgres"))
         with psycopg.connect(server.url(ADMIN, "postgres")) as connection:
-            connection.execute("create extension plpgsql_check")  # the CLI would try it as a role that may not
+            connection.execute(
+                "create extension plpgsql_check"
+            )  # the CLI would try it as a role that may not
         results = tools.lint_findings(server.url("postgres", "postgres"), OWN_SCHEMAS)
     return [issue for result in results for issue in _issues_of(result)]
 
@@ -91,13 +93,15 @@ def _cluster() -> Iterator[_Server]:
         folder_path.chmod(0o755)  # Postgres runs as another user where we are root
         place_ = place(folder_path)
         user, data = place_.user, place_.data
-        own_secrets = StackSecrets()
-        server = _Server(_free_port(), {ADMIN: own_secrets.admin_password, "postgres": own_secrets.postgres_password})
+        own_secrets, port = StackSecrets(), _free_port()
+        server = _Server(port, {ADMIN: own_secrets.admin_password, "postgres": own_secrets.postgres_password})
         _initdb(data, user, own_secrets.admin_password)
         process = processes.spawn(
-            [POSTGRES / "postgres", "-D", data, *_settings(server._port)], user=user, death_signal=signal.SIGQUIT,
+            [POSTGRES / "postgres", "-D", data, *_settings(port)],
+            user=user,
+            death_signal=signal.SIGQUIT,
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-        )  # fmt: skip
+        )
         closing.callback(processes.stop, process, signal_number=signal.SIGQUIT, grace_seconds=10)
         _wait(server, process)
         api = ApiServer({}, folder_path / "api.log")
@@ -122,7 +126,9 @@ def _initdb(data: Path, user: processes.User | None, password: str) -> None:
     options = [f"--username={ADMIN}", f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"]
     try:
         processes.run(
-            [POSTGRES / "initdb", *options, "--locale=C", "--no-sync", "-D", data], user=user, env={"PATH": os.defpath}
+            [POSTGRES / "initdb", *options, "--locale=C", "--no-sync", "-D", data],
+            user=user,
+            env={"PATH": os.defpath},
         )
     except subprocess.CalledProcessError as error:
         raise ToolError(f"initdb of Postgres 15 failed: {error.stderr.strip()}") from error
@@ -145,8 +151,9 @@ def _wait(server: _Server, process: subprocess.Popen[bytes]) -> None:
 
 def _provision(server: _Server, own_secrets: StackSecrets, api: ApiServer) -> None:
     text = Path(database.__file__).with_name("sql").joinpath("cluster.sql").read_text()
-    roles = sql.SQL(cast(LiteralString, _MEMBERSHIP_OPTIONS.sub(_membership_of_15, text))).format(
-        postgres_password=sql.Literal(own_secrets.postgres_password), api_password=sql.Literal(own_secrets.api_password)
+    roles = sql.SQL(_for_postgres_15(text)).format(
+        postgres_password=sql.Literal(own_secrets.postgres_password),
+        api_password=sql.Literal(own_secrets.api_password),
     )
     with psycopg.connect(server.url(ADMIN, "postgres"), autocommit=True) as connection:
         connection.execute(roles)
@@ -154,8 +161,11 @@ def _provision(server: _Server, own_secrets: StackSecrets, api: ApiServer) -> No
         database.provision(connection, lambda: api.provision(server.url(ADMIN, "postgres")))
 
 
-def _membership_of_15(options: re.Match[str]) -> str:
-    return " with admin option" if "admin true" in options.group() else ""
+def _for_postgres_15(text: str) -> str:
+    def membership(options: re.Match[str]) -> str:
+        return " with admin option" if "admin true" in options.group() else ""
+
+    return _MEMBERSHIP_OPTIONS.sub(membership, text)
 
 
 def _free_port() -> int:

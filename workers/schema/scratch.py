@@ -16,11 +16,15 @@ _BARE = "schema_bare"
 
 
 class Scratch:
-    """Makes databases on `stack` in the state of a fresh hosted project. Names may repeat: the older one goes."""
+    """Makes databases on `stack` in the state of a fresh hosted project. Names may repeat: the older one
+    goes.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._built: dict[tuple[sources.Context, ...], str] = {}  # a template per source tree that was applied
+        self._built: dict[
+            tuple[sources.Context, ...], str
+        ] = {}  # a template per source tree that was applied
         stack.drop_database(_BARE)
         stack.create_database(_BARE)
         stack.provision(_BARE)
@@ -32,7 +36,9 @@ class Scratch:
         return self.stack.url(name)
 
     def from_sources(self, root: Path, name: str = "schema_sources") -> str:
-        """A database built from `sql/` and `policies/`; returns its URL. A tree is applied once and then copied."""
+        """A database built from `sql/` and `policies/`; returns its URL. A tree is applied once and then
+        copied.
+        """
         contexts = sources.load(root)
         if contexts not in self._built:
             template = f"schema_built_{len(self._built)}"

@@ -1,7 +1,7 @@
 """The source tree: `sql/build.sql` is its contents page and the only ordering authority.
 
-`sql/<context>/<stem>.sql` says what exists, `policies/<context>/<stem>.sql` who may. A context is a numbered folder;
-all its sql files are applied before its policies files, and contexts in ascending order.
+`sql/<context>/<stem>.sql` says what exists, `policies/<context>/<stem>.sql` who may. A context is a numbered
+folder; all its sql files are applied before its policies files, and contexts in ascending order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from workers.schema.errors import ApplyError, SourceError
 
 BUILD_FILE = "sql/build.sql"
 _INCLUDE = re.compile(r"\\ir (?P<path>\S+)")
-_SOURCE_PATH = re.compile(r"(?P<kind>sql|policies)/(?P<number>\d\d)_(?P<name>[a-z_]+)/(?P<stem>[a-z0-9_]+)\.sql")
+_SOURCE_PATH = re.compile(
+    r"(?P<kind>sql|policies)/(?P<number>\d\d)_(?P<name>[a-z_]+)/(?P<stem>[a-z0-9_]+)\.sql"
+)
 _CREATED = re.compile(
     r"\bcreate\s+(?:or\s+replace\s+)?(?:unlogged\s+)?(?:table|view|function|procedure|type|domain|sequence)\s+"
     r"(?:if\s+not\s+exists\s+)?(?P<name>(?:public|private|worker|retained)\.\w+)",
@@ -84,7 +86,9 @@ def load(root: Path) -> tuple[Context, ...]:
 
 
 def dependency_faults(contexts: Sequence[Context]) -> list[str]:
-    """Names of a context that a lower one uses. Function bodies count: they would bind late and fail at run time."""
+    """Names of a context that a lower one uses. Function bodies count: they would bind late and fail at run
+    time.
+    """
     home = {
         match["name"].lower(): context
         for context in contexts
@@ -145,14 +149,18 @@ def _listed_paths(root: Path) -> tuple[list[str], list[str]]:
         match = _INCLUDE.fullmatch(line.rstrip())
         path = _resolve(match["path"]) if match else None
         if path is None:
-            faults.append(f"{BUILD_FILE}:{number}: neither a comment nor `\\ir CONTEXT/file.sql`: {line.strip()}")
+            faults.append(
+                f"{BUILD_FILE}:{number}: neither a comment nor `\\ir CONTEXT/file.sql`: {line.strip()}"
+            )
         else:
             paths.append(path)
     return paths, faults
 
 
 def _resolve(written: str) -> str | None:
-    """`\\ir` is relative to `sql/`. Returns a path relative to the repository, or None for one that is not ours."""
+    """`\\ir` is relative to `sql/`. Returns a path relative to the repository, or None for one that is not
+    ours.
+    """
     path = written.removeprefix("../") if written.startswith("../policies/") else f"sql/{written}"
     return path if _SOURCE_PATH.fullmatch(path) else None
 
@@ -165,7 +173,11 @@ def _listing_faults(root: Path, listed: Sequence[str]) -> Iterator[str]:
         if path != root / BUILD_FILE
     }
     for path in sorted(present - set(listed)):
-        reason = "not listed in" if _SOURCE_PATH.fullmatch(path) else "its name is not NN_context/stem.sql, so not in"
+        reason = (
+            "not listed in"
+            if _SOURCE_PATH.fullmatch(path)
+            else "its name is not NN_context/stem.sql, so not in"
+        )
         yield f"{path}: {reason} {BUILD_FILE}"
     for path in sorted(set(listed) - present):
         yield f"{BUILD_FILE}: lists {path}, which does not exist"

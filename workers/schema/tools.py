@@ -1,4 +1,4 @@
-"""Runs the official tools `supabase` and `pgdelta` on a plain database URL. No Docker, no login, no telemetry."""
+"""Runs the official tools `supabase` and `pgdelta` on a plain database URL: no Docker, no telemetry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from workers.embedded.api import ApiError, find_node, local_program, node_environment
 from workers.schema.errors import ToolError
@@ -18,14 +17,16 @@ _SECONDS = 600  # a push to a far database of many migrations; everything else e
 
 
 def push(root: Path, url: str) -> str:
-    """`supabase db push`: applies the migrations of `root` that the database does not have; returns what it said."""
+    """`supabase db push`: applies the migrations of `root` that are pending; returns what it said."""
     return _supabase("db", "push", "--yes", "--skip-vault", f"--remote={url}", root=root)
 
 
 def pending(root: Path, url: str) -> list[str]:
     """File names of the migrations that `push` would apply."""
     answer = json.loads(
-        _supabase("db", "push", "--dry-run", "--skip-vault", f"--remote={url}", "--output-format=json", root=root)
+        _supabase(
+            "db", "push", "--dry-run", "--skip-vault", f"--remote={url}", "--output-format=json", root=root
+        )
     )
     return [Path(str(name)).name for name in answer["migrations"]]
 
@@ -38,14 +39,20 @@ def generated_types(url: str) -> str:
 def advisor_findings(url: str) -> list[dict[str, Any]]:
     """`supabase db advisors`, every level. Silent about exposed schemas unless `pgrst.db_schemas` is set."""
     answer = _supabase(
-        "db", "advisors", f"--remote={url}", "--level=info", "--fail-on=none", "--output-format=json", root=REPOSITORY
+        "db",
+        "advisors",
+        f"--remote={url}",
+        "--level=info",
+        "--fail-on=none",
+        "--output-format=json",
+        root=REPOSITORY,
     )
     results: list[dict[str, Any]] = json.loads(answer)["results"]
     return results
 
 
 def lint_findings(url: str, schemas: tuple[str, ...]) -> list[dict[str, Any]]:
-    """`supabase db lint`: plpgsql_check over every function; `url` names a superuser, who can load the extension."""
+    """`supabase db lint`: plpgsql_check over every function. The extension must be there already."""
     answer = _supabase(
         "db", "lint", f"--remote={url}", f"--schema={','.join(schemas)}", "--level=warning", "--fail-on=none",
         "--output-format=json", root=REPOSITORY,
@@ -61,21 +68,22 @@ def schema_difference(source: str, desired: str) -> str:
 
 
 def schema_migration(source: str, desired: str, folder: Path) -> str:
-    """`pgdelta plan` and `render`: the statements that turn database `source` into `desired`; empty when none.
+    """`pgdelta plan` and `render`: statements that turn `source` into `desired`; empty when none.
 
     Raises:
         ToolError: the plan cannot run in one transaction, as a migration does.
     """
     plan = folder / "plan.json"
-    _run("pgdelta", "plan", "--source", source, "--desired", desired, "--profile", "supabase", "--out", str(plan))
+    ends = ("--source", source, "--desired", desired)
+    _run("pgdelta", "plan", *ends, "--profile", "supabase", "--out", str(plan))
     if not json.loads(plan.read_text())["actions"]:
         return ""
     _run("pgdelta", "render", "--plan", str(plan), "--out", str(folder / "migration"), "--allow-drops")
     files = sorted(folder.glob("migration*.sql"))
     if len(files) != 1 or files[0].read_text().startswith("-- pg-delta: transaction=false"):
         raise ToolError(
-            "pgdelta needs more than one transaction for this change (as for a new enum value that is used at once); "
-            "split the change of the sources in two and run `./nexora db new` for each"
+            "pgdelta needs more than one transaction for this change (as for a new enum value that is used "
+            "at once); split the change of the sources in two and run `./nexora db new` for each"
         )
     return files[0].read_text()
 
@@ -102,16 +110,15 @@ def _run(tool: str, *arguments: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """What the tools need; credentials of this deployment are not theirs, apart from the URL they are called with."""
-    passed = {name: os.environ[name] for name in ("SSL_CERT_FILE", "PGSSLMODE", "PGSSLROOTCERT") if name in os.environ}
+    """What the tools need. Credentials of the deployment stay out, apart from the URL in the arguments."""
+    passed = {
+        name: os.environ[name]
+        for name in ("SSL_CERT_FILE", "PGSSLMODE", "PGSSLROOTCERT")
+        if name in os.environ
+    }
     return {**node_environment(), **passed, "NO_COLOR": "1"}
 
 
 def without_passwords(text: str) -> str:
     """Blots out the passwords of URLs, for messages."""
     return re.sub(r"(?<=://)([^\s:/@]+):[^\s@]+@", r"\1:***@", text)
-
-
-def with_database(url: str, database: str) -> str:
-    """The same server and login, another database."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))

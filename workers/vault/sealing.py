@@ -119,9 +119,7 @@ class _Record(NamedTuple):
 
 
 class Vault:
-    """Seals and opens secrets with the keys of one keyring. Holds no state of its own; safe to share between
-    tasks.
-    """
+    """Seals and opens secrets with the keys of one keyring. Has no state; safe to share between tasks."""
 
     __slots__ = ("_keyring",)
 

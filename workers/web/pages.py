@@ -1,5 +1,5 @@
-"""The one page that a person may see here: why an account could not be connected, when there is nowhere to
-return to.
+"""The one page that a person may see here: why an account was not connected, when nowhere is left to return
+to.
 
 Plain HTML without scripts, images or requests to anywhere. Every value is escaped by the one function that
 makes it.

@@ -7,8 +7,9 @@ import { json } from "./json.mjs";
 import { logout } from "./logout.mjs";
 import { passwords } from "./passwords.mjs";
 import { privileges } from "./privileges.mjs";
+import { schemaCache } from "./schema-cache.mjs";
 import { storage } from "./storage.mjs";
 import { timeouts } from "./timeouts.mjs";
 import { timestamps } from "./timestamps.mjs";
 
-export const ALL = [privileges, timestamps, json, bytea, timeouts, errors, logout, passwords, storage];
+export const ALL = [privileges, timestamps, json, bytea, timeouts, schemaCache, errors, logout, passwords, storage];

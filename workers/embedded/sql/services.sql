@@ -88,7 +88,7 @@ grant execute on all routines in schema auth, storage to anon, authenticated, se
 
 -- postgres is a member of supabase_storage_admin here (see cluster.sql) and could change what a hosted project keeps
 -- to itself. These two triggers refuse it the same way, except for policies and triggers.
-create or replace function extensions.refuse_platform_ddl() returns event_trigger language plpgsql as $$
+create or replace function extensions.refuse_platform_ddl() returns event_trigger language plpgsql set search_path = '' as $$
 declare
   v_identity text;
 begin
@@ -114,3 +114,14 @@ drop event trigger if exists embedded_refuse_ddl;
 create event trigger embedded_refuse_ddl on ddl_command_end execute function extensions.refuse_platform_ddl();
 drop event trigger if exists embedded_refuse_drop;
 create event trigger embedded_refuse_drop on sql_drop execute function extensions.refuse_platform_ddl();
+
+-- PostgREST, and the server in its place, look at the schema again when they are told so.
+create or replace function extensions.notify_schema_change() returns event_trigger language plpgsql set search_path = '' as $$
+begin
+  notify pgrst, 'reload schema';
+end;
+$$;
+drop event trigger if exists pgrst_ddl_watch;
+create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.notify_schema_change();
+drop event trigger if exists pgrst_drop_watch;
+create event trigger pgrst_drop_watch on sql_drop execute function extensions.notify_schema_change();

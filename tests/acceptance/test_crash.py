@@ -1,0 +1,116 @@
+"""kill -9 at any point of a publish ends with exactly one post and the truth in the database.
+
+The worker is stopped at the point by a gate before the API or by a held request at the platform, then killed. A second
+worker finds what the first one left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Literal
+
+import psycopg
+import pytest
+
+from nexora_client import Platform, TargetState
+from tests.support.api import Api
+from tests.support.creators import Creator, new_creator, png
+from tests.support.gate import Gate
+from tests.support.running import running_worker
+from tests.support.waiting import wait_until
+from workers.sandbox import Sandbox
+
+Stop = Callable[[Gate, Sandbox, Platform], AbstractContextManager[Callable[[], None]]]
+SEND = {Platform.X: "^/x/2/tweets$", Platform.LINKEDIN: "^/linkedin/rest/posts$"}
+UPLOAD = {Platform.X: "^/x/2/media/upload", Platform.LINKEDIN: "^/linkedin/dms-uploads"}
+
+
+def at_gate(path: str, when: Literal["before", "after"]) -> Stop:
+    """Stop the worker's request to the API."""
+
+    @contextmanager
+    def stop(gate: Gate, sandbox: Sandbox, platform: Platform) -> Iterator[Callable[[], None]]:
+        hold = gate.hold(path, when)
+        yield hold.wait
+        hold.released.set()
+
+    return stop
+
+
+def at_platform(paths: dict[Platform, str], when: Literal["before", "after"]) -> Stop:
+    """Stop the platform's work on the worker's request; it goes on with it when the worker is dead."""
+
+    @contextmanager
+    def stop(gate: Gate, sandbox: Sandbox, platform: Platform) -> Iterator[Callable[[], None]]:
+        sandbox.control.add_fault("hold", platform=platform, path=paths[platform], at=when)
+        yield lambda: wait_until(lambda: bool(sandbox.control.held())) and None
+        sandbox.control.release()
+        wait_until(lambda: not sandbox.control.held())
+
+    return stop
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the worker dies."""
+
+    name: str
+    stop: Stop
+
+
+POINTS = [
+    Point("before the claim", at_gate("/rpc/claim_targets", "before")),
+    Point("claimed, the answer is lost", at_gate("/rpc/claim_targets", "after")),
+    Point("while fetching the image", at_gate("/storage/v1/object", "before")),
+    Point("while uploading the image", at_platform(UPLOAD, "before")),
+    Point("image uploaded, not noted", at_platform(UPLOAD, "after")),
+    Point("before it says that it sends", at_gate("/rpc/mark_sending", "before")),
+    Point("it said that it sends, and did not", at_gate("/rpc/mark_sending", "after")),
+    Point("the platform has it and takes its time", at_platform(SEND, "before")),
+    Point("the platform accepted it", at_platform(SEND, "after")),
+    Point("before the report", at_gate("/rpc/report_targets", "before")),
+    Point("reported, the answer is lost", at_gate("/rpc/report_targets", "after")),
+]
+
+
+@pytest.fixture(scope="module")
+def creator(quick_api: Api, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Creator]:
+    """Somebody with both platforms connected."""
+    with running_worker(quick_api, sandbox, tmp_path_factory.mktemp("connect")) as worker:
+        somebody = new_creator(quick_api, sandbox, worker.web_url, Platform.X, Platform.LINKEDIN)
+    with somebody:
+        yield somebody
+
+
+@pytest.mark.parametrize("platform", [Platform.X, Platform.LINKEDIN], ids=lambda platform: platform.value)
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
+def test_a_killed_worker_neither_loses_nor_repeats_a_post(
+    quick_api: Api, sandbox: Sandbox, creator: Creator, tmp_path: Path, platform: Platform, point: Point
+) -> None:
+    sandbox.control.clear_faults()
+    text = f"{platform.value}: {point.name}"
+    post = creator.draft(text, platform, image=png())
+    with (
+        Gate(quick_api.url) as gate,
+        running_worker(quick_api, sandbox, tmp_path, gateway_url=gate.url) as doomed,
+        point.stop(gate, sandbox, platform) as until_there,
+    ):
+        creator.client.publishing.publish_now(post.id)
+        until_there()
+        doomed.kill()
+    _let_its_lease_run_out(quick_api)
+    with running_worker(quick_api, sandbox, tmp_path):
+        (target,) = creator.client.publishing.wait_until_settled(post.id, timeout=60, poll_seconds=0.05)
+    copies = [published for published in sandbox.control.posts(platform) if published.text == text]
+    assert (len(copies), target.state, target.failure_code) == (1, TargetState.PUBLISHED, None)
+    assert target.external_id == copies[0].id
+
+
+def _let_its_lease_run_out(api: Api) -> None:
+    """What minutes without a heartbeat do: everything of the dead worker happened long ago."""
+    with psycopg.connect(api.db_url, autocommit=True) as connection:
+        connection.execute("update private.workers set heartbeat_at = heartbeat_at - interval '10 minutes'")
+        connection.execute("update private.queue set sending_at = sending_at - interval '10 minutes'")
