@@ -74,6 +74,10 @@ POINTS = [
     Point("before the report", at_gate("/rpc/report_targets", "before")),
     Point("reported, the answer is lost", at_gate("/rpc/report_targets", "after")),
 ]
+# LinkedIn differs from X in how it is asked what became of a post; everything before that is the same code.
+CASES = [(Platform.X, point) for point in POINTS] + [
+    (Platform.LINKEDIN, point) for point in POINTS if "platform" in point.name or "said" in point.name
+]
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +89,7 @@ def creator(quick_api: Api, sandbox: Sandbox, tmp_path_factory: pytest.TempPathF
         yield somebody
 
 
-@pytest.mark.parametrize("platform", [Platform.X, Platform.LINKEDIN], ids=lambda platform: platform.value)
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
+@pytest.mark.parametrize(("platform", "point"), CASES, ids=lambda value: getattr(value, "name", None))
 def test_a_killed_worker_neither_loses_nor_repeats_a_post(
     quick_api: Api, sandbox: Sandbox, creator: Creator, tmp_path: Path, platform: Platform, point: Point
 ) -> None:

@@ -7,7 +7,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import httpx
 from storage3 import SyncStorageClient
@@ -33,7 +33,7 @@ class Bucket(Protocol):
     def upload(self, path: str, content: bytes, **options: Any) -> None: ...
     def update(self, path: str, content: bytes, **options: Any) -> None: ...
     def download(self, path: str) -> bytes: ...
-    def list(self, path: str = "", **options: Any) -> list[dict[str, Any]]: ...
+    def entries(self, path: str = "", **options: Any) -> list[dict[str, Any]]: ...
     def remove(self, paths: list[str]) -> list[str]: ...
     def move(self, path: str, to: str) -> None: ...
     def copy(self, path: str, to: str) -> None: ...
@@ -69,8 +69,8 @@ class PythonBucket:
     def download(self, path: str) -> bytes:
         return bytes(self._do(lambda: self._bucket.download(path)))
 
-    def list(self, path: str = "", **options: Any) -> list[dict[str, Any]]:
-        return list(self._do(lambda: self._bucket.list(path, options)))
+    def entries(self, path: str = "", **options: Any) -> list[dict[str, Any]]:
+        return list(self._do(lambda: self._bucket.list(path, cast(Any, options))))
 
     def remove(self, paths: list[str]) -> list[str]:
         return [row["name"] for row in self._do(lambda: self._bucket.remove(paths))]
@@ -151,7 +151,7 @@ class JavaScriptBucket:
     def download(self, path: str) -> bytes:
         return base64.b64decode(self._call("download", path)["$bytes"])
 
-    def list(self, path: str = "", **options: Any) -> list[dict[str, Any]]:
+    def entries(self, path: str = "", **options: Any) -> list[dict[str, Any]]:
         return list(self._call("list", path, options))
 
     def remove(self, paths: list[str]) -> list[str]:

@@ -105,7 +105,7 @@ def test_list_shows_folders_and_files_relative_to_the_prefix(bucket_of: BucketOf
     bucket = bucket_of(ada)
     for name in ("b.txt", "a.txt", "trip/one.txt", "trip/two.txt", "100%.txt"):
         bucket.upload(f"{ada.id}/{name.replace('%', '')}", b"x")
-    rows = bucket.list(ada.id)
+    rows = bucket.entries(ada.id)
     assert [(row["name"], row["id"] is None) for row in rows] == [
         ("100.txt", False),
         ("a.txt", False),
@@ -113,18 +113,18 @@ def test_list_shows_folders_and_files_relative_to_the_prefix(bucket_of: BucketOf
         ("trip", True),
     ]
     assert rows[1]["metadata"]["size"] == 1
-    assert [row["name"] for row in bucket.list(f"{ada.id}/trip")] == ["one.txt", "two.txt"]
-    assert [row["name"] for row in bucket.list(ada.id, search="a")] == ["a.txt"]
-    assert [row["name"] for row in bucket.list(ada.id, limit=1, offset=1)] == ["a.txt"]
-    newest = bucket.list(ada.id, sortBy={"column": "created_at", "order": "desc"})
+    assert [row["name"] for row in bucket.entries(f"{ada.id}/trip")] == ["one.txt", "two.txt"]
+    assert [row["name"] for row in bucket.entries(ada.id, search="a")] == ["a.txt"]
+    assert [row["name"] for row in bucket.entries(ada.id, limit=1, offset=1)] == ["a.txt"]
+    newest = bucket.entries(ada.id, sortBy={"column": "created_at", "order": "desc"})
     assert [row["name"] for row in newest][:2] == ["trip", "100.txt"]
 
 
 def test_a_prefix_is_not_a_pattern(bucket_of: BucketOf, ada: Caller) -> None:
     bucket = bucket_of(ada)
     bucket.upload(f"{ada.id}/ab/x.txt", b"x")
-    assert bucket.list(f"{ada.id}/a_") == []
-    assert bucket.list("%") == []
+    assert bucket.entries(f"{ada.id}/a_") == []
+    assert bucket.entries("%") == []
 
 
 def test_remove(bucket_of: BucketOf, ada: Caller, admin: psycopg.Connection[Any]) -> None:
@@ -236,6 +236,25 @@ def test_a_token_serves_only_its_own_purpose(bucket_of: BucketOf, ada: Caller) -
 # Everybody else.
 
 
+def reads(bucket: Bucket, path: str, to: str) -> list[Callable[[], object]]:
+    return [
+        lambda: bucket.download(path),
+        lambda: bucket.info(path),
+        lambda: bucket.signed_url(path, 60),
+        lambda: bucket.move(path, to),
+        lambda: bucket.copy(path, to),
+    ]
+
+
+def writes(bucket: Bucket, path: str, new: str) -> list[Callable[[], object]]:
+    return [
+        lambda: bucket.upload(path, b"x", upsert=True),
+        lambda: bucket.update(path, b"x"),
+        lambda: bucket.upload(new, b"x"),
+        lambda: bucket.signed_upload_token(new),
+    ]
+
+
 def test_others_can_do_nothing_with_her_objects(
     bucket_of: BucketOf, ada: Caller, bob: Caller, anonymous: Caller, admin: psycopg.Connection[Any]
 ) -> None:
@@ -243,28 +262,16 @@ def test_others_can_do_nothing_with_her_objects(
     bucket_of(ada).upload(path, b"hello")
     for stranger in (bob, anonymous):
         bucket = bucket_of(stranger)
-        assert bucket.list(ada.id) == []
+        assert bucket.entries(ada.id) == []
         assert not bucket.exists(path)
         assert bucket.remove([path]) == []
         [(url, error)] = bucket.signed_urls([path], 60)
         assert url is None
         assert error is not None
-        attempts: list[Callable[[], object]] = [
-            lambda bucket=bucket: bucket.download(path),
-            lambda bucket=bucket: bucket.info(path),
-            lambda bucket=bucket: bucket.signed_url(path, 60),
-            lambda bucket=bucket: bucket.move(path, f"{bob.id}/stolen"),
-            lambda bucket=bucket: bucket.copy(path, f"{bob.id}/stolen"),
-        ]
-        for attempt in attempts:
+        for read in reads(bucket, path, f"{bob.id}/stolen"):
             with pytest.raises(Refused, match="404"):
-                attempt()
-        for write in (
-            lambda bucket=bucket: bucket.upload(path, b"x", upsert=True),
-            lambda bucket=bucket: bucket.update(path, b"x"),
-            lambda bucket=bucket: bucket.upload(f"{ada.id}/planted", b"x"),
-            lambda bucket=bucket: bucket.signed_upload_token(f"{ada.id}/planted"),
-        ):
+                read()
+        for write in writes(bucket, path, f"{ada.id}/planted"):
             with pytest.raises(Refused, match="403"):
                 write()
     assert bucket_of(ada).download(path) == b"hello"
@@ -291,7 +298,7 @@ def test_the_secret_key_may_do_everything_and_owns_nothing(
     owners = "select owner, owner_id from storage.objects where name = %s"
     assert admin.execute(owners, [f"{ada.id}/export.zip"]).fetchall() == [(None, None)]
     bucket.move(f"{ada.id}/export.zip", f"{ada.id}/old.zip")
-    assert [row["name"] for row in bucket.list(ada.id)] == ["old.zip"]
+    assert [row["name"] for row in bucket.entries(ada.id)] == ["old.zip"]
     assert bucket.remove([f"{ada.id}/old.zip"]) == [f"{ada.id}/old.zip"]
 
 

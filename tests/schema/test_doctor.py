@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import ipaddress
 import socket
@@ -221,3 +222,26 @@ def test_a_certificate_that_nobody_vouches_for_fails(tmp_path: Path) -> None:
         check = doctor._tls("SUPABASE_URL", url)
     assert check.level is Level.FAIL
     assert "certificate" in check.finding
+
+
+def test_without_configuration_an_embedded_stack_is_checked(
+    monkeypatch: pytest.MonkeyPatch, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_DB_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("NEXORA_TOKEN_KEYRING", "NEXORA_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(doctor, "ROOT", tree)
+    assert doctor.run(argparse.Namespace()) == 0
+    said = capsys.readouterr().out
+    assert "embedded stack" in said
+    assert "FAIL" not in said
+
+
+def test_a_fault_makes_the_command_fail(
+    monkeypatch: pytest.MonkeyPatch, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "short")
+    monkeypatch.setattr(doctor, "ROOT", tree)
+    assert doctor.run(argparse.Namespace()) == 1
+    assert "FAIL environment" in capsys.readouterr().out

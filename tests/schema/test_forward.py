@@ -101,6 +101,22 @@ def test_a_change_back_is_a_migration_as_well(tree: Path, scratch: Scratch) -> N
     assert "grant select on table public.planted to authenticated;" in draft.text
 
 
+def test_what_deletes_data_is_said(tree: Path, scratch: Scratch) -> None:
+    _plant(tree)
+    baseline.write(tree, sources.load(tree))
+    baseline.freeze(tree)
+    context = max(path.name for path in (tree / "sql").iterdir() if path.is_dir())
+    path = tree / f"sql/{context}/planted.sql"
+    path.write_text(path.read_text().replace(",\n  note text\n);\ncreate index", "\n);\ncreate index"))
+    policies = tree / f"policies/{context}/planted.sql"
+    policies.write_text(policies.read_text().replace(", insert (note), update (note)", ""))
+    draft = forward.draft(tree, scratch, "forget_notes", NOW)
+    assert draft is not None
+    assert draft.open_ends == ()
+    assert len(draft.losses) == 1
+    assert 'DROP COLUMN "note"' in draft.losses[0]
+
+
 def test_without_a_difference_nothing_is_written(tree: Path, scratch: Scratch) -> None:
     baseline.freeze(tree)
     assert forward.draft(tree, scratch, "nothing", NOW) is None

@@ -88,6 +88,8 @@ def _new(args: argparse.Namespace) -> int:
     _console.print(
         f"wrote {forward.write(args.root, draft).relative_to(args.root)}; read it, then `./nexora db check`"
     )
+    for statement in draft.losses:
+        _console.print(f"[yellow]deletes data:[/] {escape(statement)}")
     for fault in draft.open_ends:
         _console.print(f"[yellow]complete it by hand:[/] {escape(fault)}")
     return 1 if draft.open_ends else 0

@@ -24,6 +24,7 @@ from workers.schema.scratch import Scratch
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PRIVILEGE_STATEMENT = re.compile(r"(?:GRANT|REVOKE)\b")
+_LOSS = re.compile(r"DROP (?:TABLE|SCHEMA|TYPE)\b|ALTER TABLE\b.*\bDROP COLUMN\b", re.DOTALL)
 _COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "all"}
 _PARTITION_REGISTER = "private.partitioned_tables"
 _STORAGE_POLICIES = """
@@ -44,10 +45,15 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class Draft:
-    """A migration that is not written yet. `open_ends` is what it does not reach: to be completed by hand."""
+    """A migration that is not written yet.
+
+    `losses` are its statements that delete what people may have stored; `open_ends` is what it does not
+    reach, to be completed by hand.
+    """
 
     file_name: str
     text: str
+    losses: tuple[str, ...]
     open_ends: tuple[str, ...]
 
 
@@ -81,7 +87,8 @@ def draft(root: Path, scratch: Scratch, name: str, now: datetime) -> Draft | Non
         open_ends = compare.difference(
             catalogue.read(b), catalogue.read(a), found_in="migration", wanted_in="sources"
         )
-    return Draft(file_name, text, tuple(open_ends))
+    losses = [statement.text for statement in sqltext.statements(text) if _LOSS.match(statement.text)]
+    return Draft(file_name, text, tuple(losses), tuple(open_ends))
 
 
 def write(root: Path, draft: Draft) -> Path:

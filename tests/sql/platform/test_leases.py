@@ -118,6 +118,25 @@ def test_the_living_keep_their_leases(db: Connection) -> None:
     assert rows(db, "select worker_id from private.queue where worker_id is not null") == [(alive,)]
 
 
+def test_the_leases_of_a_worker_are_found_in_every_lane(db: Connection) -> None:
+    dead = _worker(db)
+    for lane in ("alpha", "beta", "gamma"):
+        db.execute("select private.enqueue(%s, gen_random_uuid(), %s, %s)", (lane, NOW, NOW))
+        db.execute(
+            "select private.enqueue(%s, gen_random_uuid(), %s, %s)", (lane, NOW + timedelta(days=1), NOW)
+        )
+        assert len(rows(db, "select from private.lease_due(%s, %s, 10, null, %s)", dead, lane, NOW)) == 1
+    assert scalar(db, "select private.release_dead_leases(%s)", NOW + timedelta(minutes=1)) == 3
+    assert scalar(db, "select count(*) from private.queue where worker_id is not null") == 0
+
+
+def test_a_lease_that_began_after_the_clock_was_read_is_taken_back_as_well(db: Connection) -> None:
+    dead = _worker(db)
+    _enqueue(db, 60)
+    _lease(db, dead, now=NOW + timedelta(seconds=60))
+    assert scalar(db, "select private.release_dead_leases(%s)", NOW + timedelta(seconds=50)) == 1
+
+
 @pytest.mark.parametrize(
     ("attempt", "bound"), [(-1, 5), (1, 5), (2, 10), (5, 80), (10, 2560), (11, 3600), (1000, 3600)]
 )

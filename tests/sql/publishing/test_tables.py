@@ -141,7 +141,7 @@ LAWFUL = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.permutations(STATES, 2))
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(STATES, 2)))
 def test_every_transition_is_lawful_or_refused(scene: Scene, before: str, after: str) -> None:
     put_in(scene, before)
     statement = """update public.post_targets set state = %s, published_at = case when %s = 'published' then now() end"""

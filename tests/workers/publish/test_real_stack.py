@@ -111,11 +111,11 @@ def person(service: Service) -> Person:
     key = f"p{_people}"
     service.sandbox.control.add_person(key, f"Person {_people}", f"person_{_people}")
     client = service.api.sign_up()
-    connections = {platform: _connect(service, client, platform, key) for platform in ("x", "linkedin")}
+    connections = {platform: connect(service, client, platform, key) for platform in ("x", "linkedin")}
     return Person(client, connections, service)
 
 
-def _connect(service: Service, client: Client, platform: str, key: str) -> str:
+def connect(service: Service, client: Client, platform: str, key: str) -> str:
     service.sandbox.control.auto_approve(platform, key)
     url: Any = (
         client.rpc(

@@ -1,0 +1,101 @@
+"""A person who has used everything: at least one row in every table of `public` that belongs to somebody."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import psycopg
+
+from tests.support.personas import Person, create_person
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """Ids of what a person has, under the names by which functions take them."""
+
+    person: Person
+    marker: str
+    post_id: uuid.UUID
+    target_id: uuid.UUID
+    connection_id: uuid.UUID
+    object_name: str
+
+    def argument(self, parameter: str) -> object:
+        """A value of this person's for a parameter of a public function."""
+        return {
+            "p_session_id": self.person.session_id,
+            "p_post_id": self.post_id,
+            "p_target_id": self.target_id,
+            "p_connection_id": self.connection_id,
+            "p_reconnect": self.connection_id,
+            "p_object_name": self.object_name,
+        }.get(parameter)
+
+
+def seed_person(db: psycopg.Connection) -> Belongings:
+    """Create somebody and a row in every table; every text of theirs holds `marker`."""
+    person = create_person(db)
+    marker = f"marker{uuid.uuid4().hex[:12]}"
+    user = person.user_id
+    object_name = f"{user}/{marker}.png"
+    _insert(db, "storage.objects", bucket_id="media", name=object_name, owner_id=str(user), metadata=_METADATA)
+    script = _insert(db, "public.scripts", user_id=user, title=marker, body=marker)
+    post = _insert(db, "public.posts", user_id=user, script_id=script, title=marker, body=marker)
+    _insert(db, "public.captions", user_id=user, body=marker)
+    media = _insert(
+        db, "public.media", user_id=user, object_name=object_name, kind="image", mime_type="image/png",
+        size_bytes=10, alt_text=marker,
+    )  # fmt: skip
+    db.execute("insert into public.post_media (user_id, post_id, media_id) values (%s, %s, %s)", (user, post, media))
+    connection = _insert(
+        db, "public.connections", user_id=user, platform_id="x", external_account_id=marker, handle=marker,
+        display_name=marker, scopes=_scopes(db), state="active", connected_at="now", token_generation=1,
+    )  # fmt: skip
+    db.execute(
+        """insert into private.token_vault (connection_id, user_id, sealed_access, sealed_revocation, key_ids, generation)
+           values (%s, %s, %s, %s, '{k1}', 1)""",
+        (connection, user, b"NXT" + b"\1" * 200, b"NXT" + b"\1" * 200),
+    )
+    target = _insert(
+        db, "public.post_targets", user_id=user, post_id=post, connection_id=connection, platform_id="x", text=marker
+    )
+    db.execute("update public.profiles set bio = %s, display_name = %s where user_id = %s", (marker, marker, user))
+    db.execute("update public.media_kits set headline = %s where user_id = %s", (marker, user))
+    _insert(db, "public.media_kit_rates", user_id=user, platform_id="x", format=marker, amount_minor=1, currency="EUR")
+    _insert(db, "public.social_links", user_id=user, platform="x", url=f"https://example.org/{marker}")
+    _insert(db, "public.notifications", user_id=user, kind="target_failed", subject_kind="target", subject_id=target,
+            created_at="now")  # fmt: skip
+    db.execute("update public.post_targets set state = 'scheduled', scheduled_at = now() where id = %s", (target,))
+    return Belongings(person, marker, post, target, connection, object_name)
+
+
+def tables_without_rows_of(db: psycopg.Connection, user_id: uuid.UUID) -> set[str]:
+    """Tables of `public` with an owner in which the person has nothing: the seed must be extended for them."""
+    tables = db.execute(
+        """select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'user_id'
+           where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition"""
+    ).fetchall()
+    empty = set()
+    for (table,) in tables:
+        if db.execute(f"select 1 from public.{table} where user_id = %s", (user_id,)).fetchone() is None:
+            empty.add(table)
+    return empty
+
+
+_METADATA = '{"size": 10, "mimetype": "image/png"}'
+
+
+def _scopes(db: psycopg.Connection) -> list[str]:
+    rows = db.execute("select distinct unnest(scopes) from public.platform_features where platform_id = 'x'").fetchall()
+    return [scope for (scope,) in rows]
+
+
+def _insert(db: psycopg.Connection, table: str, **values: object) -> uuid.UUID:
+    columns = ", ".join(values)
+    places = ", ".join("%s" for _ in values)
+    row = db.execute(
+        f"insert into {table} ({columns}) values ({places}) returning id", tuple(values.values())
+    ).fetchone()
+    assert row is not None
+    return uuid.UUID(str(row[0]))
