@@ -255,7 +255,8 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX204": NotFound,
     "NX205": NoWorker,
     "NX206": RateLimited,
-    # NX210 to NX217 are raised to the worker while the browser is on its way.
+    # NX207 to NX219 meet the person while the browser is on its way: as `error` in the return address.
+    "NX207": NotFound,
     "NX210": WrongState,
     "NX211": Forbidden,
     "NX212": AlreadyExists,
@@ -264,6 +265,8 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX215": Conflict,
     "NX216": ValidationFailed,
     "NX217": AccountNotUsable,
+    "NX218": Forbidden,
+    "NX219": ServiceUnavailable,
     "NX301": NotFound,
     "NX302": ValidationFailed,
     "NX400": WrongState,

@@ -4,8 +4,8 @@
 -- ==== sql/00_platform/schemas.sql
 
 -- The schemas and what every later file stands on.
--- Why:     four zones of visibility (ARCHITECTURE.md): `public` is the front end's API, `worker` the workers', `private`
---          holds bodies and secrets, `retained` what the law makes us keep.
+-- Why:     four zones of visibility (ARCHITECTURE.md): `public` is the front end's API, `worker` the workers',
+--          `private` holds bodies and secrets, `retained` what the law makes us keep.
 -- Caller:  nobody; grants are in the twin file in policies/.
 -- Repeat:  safe.
 
@@ -17,15 +17,18 @@ create schema if not exists extensions;
 -- Preinstalled on the hosted service; needed where it is not. Only gen_random_bytes() is used: ids are no secrets.
 create extension if not exists pgcrypto with schema extensions;
 
-comment on schema private is 'Bodies of functions, queue, vault, ledgers, reference data. Not exposed through the API.';
+comment on schema private is
+  'Bodies of functions, queue, vault, ledgers, reference data. Not exposed through the API.';
 comment on schema worker is 'The functions that workers call, as service_role. Exposed, but only that role has USAGE.';
-comment on schema retained is 'Financial records of erased accounts, kept for seven years. Not exposed through the API.';
+comment on schema retained is
+  'Financial records of erased accounts, kept for seven years. Not exposed through the API.';
 
 -- ==== sql/00_platform/errors.sql
 
 -- private.error_registry, private.fail(code, detail)
--- Why:     every refusal has its own SQLSTATE (class NX), a message and a hint: clients switch on the code, people read
---          the message. One registry, so that the client library and the documentation cannot drift from the database.
+-- Why:     every refusal has its own SQLSTATE (class NX), a message and a hint: clients switch on the code, people
+--          read the message. One registry, so that the client library and the documentation cannot drift from the
+--          database.
 -- Caller:  every other function, as whatever role it runs; DEFINER, because people may not read schema private.
 -- Errors:  NX000 the code is not in the registry: a mistake of ours, never of the caller.
 -- Repeat:  safe; nothing is written.
@@ -43,7 +46,7 @@ create table private.error_registry (
   constraint http_status_is_an_error check (http_status between 400 and 599)
 );
 comment on table private.error_registry is
-  'Every error that this service raises. The client maps each code to an exception; the documentation prints this table.';
+  'Every error that this service raises. The client maps codes to exceptions; the documentation prints this table.';
 comment on column private.error_registry.message is 'What is wrong, without a full stop and without personal content.';
 comment on column private.error_registry.hint is 'The next step of whoever called.';
 comment on column private.error_registry.http_status is
@@ -109,7 +112,8 @@ create table private.settings (
   constraint key_is_snake_case check (key ~ '^[a-z][a-z0-9_]{2,62}$'),
   constraint value_is_one_scalar check (jsonb_typeof(value) in ('number', 'string', 'boolean'))
 );
-comment on table private.settings is 'Tunables: one scalar each. Durations are strings that Postgres reads as interval.';
+comment on table private.settings is
+  'Tunables: one scalar each. Durations are strings that Postgres reads as interval.';
 
 create function private.setting(p_key text) returns jsonb
 language sql stable security invoker set search_path = '' as $$
@@ -131,23 +135,24 @@ comment on function private.setting_int(text) is 'A setting that is a whole numb
 
 create function private.is_web_address(p_url text) returns boolean
 language sql immutable security invoker set search_path = '' as $$
-  select p_url ~ '^(https://|http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$))[^\s#]*$'  -- clear text on this machine only
+  select p_url ~ '^(https://|http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$))[^\s#]*$'  -- no clear text
      and p_url !~ '^[a-z]+://[^/?]*@'
      and length(p_url) between 9 and 500
 $$;
 comment on function private.is_web_address(text) is 'https, or http on this machine, without user name and fragment.';
 
--- Where people may be sent back to after they granted access on a platform: the exact strings, nothing else (RFC 9700).
+-- Where people may be sent back to after they granted access on a platform: exactly these, nothing else (RFC 9700).
 create table private.redirect_urls (
   url text primary key,
   announced_at timestamptz not null,
   constraint url_is_a_safe_web_address check (private.is_web_address(url))
 );
-comment on table private.redirect_urls is 'Front end addresses that an OAuth flow may return to; announced by workers.';
+comment on table private.redirect_urls is
+  'Front end addresses that an OAuth flow may return to; announced by workers.';
 
 insert into private.settings (key, value, description) values
   ('lease_seconds', '45', 'A worker whose heartbeat is older than this is dead and loses its leases.'),
-  ('backoff_base_seconds', '5', 'Upper bound of the delay after the first failed attempt; doubles with each further one.'),
+  ('backoff_base_seconds', '5', 'Upper bound of the delay after the first attempt; doubles with each further one.'),
   ('backoff_cap_seconds', '3600', 'No retry is delayed longer than this, unless the other side asks for it.'),
   ('job_max_attempts', '10', 'A job that failed this often is a dead letter.'),
   ('idempotency_hours', '24', 'How long a repeated request gets the first answer again.'),
@@ -196,8 +201,8 @@ comment on function private.tg_protect_columns() is
 -- Caller:  bodies of mutating functions: first thing and last thing they do, in one transaction.
 -- Errors:  NX003 the key came with another request.
 -- Repeat:  that is the point. Keys live for `idempotency_hours`, then the same key starts afresh.
--- Locks:   a transaction advisory lock per (user, function, key), so that two parallel calls queue up; taken before any
---          row lock, therefore always first in the lock order.
+-- Locks:   a transaction advisory lock per (user, function, key), so that two parallel calls queue up; taken before
+--          any row lock, therefore always first in the lock order.
 
 create table private.idempotency_keys (
   user_id uuid not null references auth.users (id) on delete cascade,
@@ -465,12 +470,13 @@ create table private.workers (
   constraint released_only_once_stopped check (released_at is null or stopped_at is not null)
 ) with (fillfactor = 50);
 comment on table private.workers is 'Worker processes. One that misses its heartbeats is dead and loses its leases.';
-comment on column private.workers.stopped_at is 'When it said goodbye or was declared dead: from then on it claims nothing.';
+comment on column private.workers.stopped_at is
+  'When it said goodbye or was declared dead: from then on it claims nothing.';
 comment on column private.workers.released_at is
   'When its last lease was taken back. Between stopped_at and this it may still report what it was sending.';
 
--- Holds off private.release_dead_leases() until the end of the transaction, so that a claim or a report and the release
--- of the same worker's leases never overlap. The lock is shared: many calls of one worker run at the same time.
+-- Holds off private.release_dead_leases() until the end of the transaction, so that a claim or a report and the
+-- release of the same worker's leases never overlap. The lock is shared: calls of one worker run in parallel.
 create function private.hold_worker(p_worker uuid) returns text
 language sql volatile security invoker set search_path = '' as $$
   select case when w.stopped_at is null then 'live' when w.released_at is null then 'stopping' end
@@ -490,7 +496,8 @@ begin
     perform private.fail('NX002', p_detail := 'p_name');
   end if;
   perform private.announce_addresses(p_public_url, p_redirect_urls, p_now);
-  insert into private.workers (name, started_at, heartbeat_at) values (p_name, p_now, p_now) returning id into v_worker;
+  insert into private.workers (name, started_at, heartbeat_at) values (p_name, p_now, p_now)
+    returning id into v_worker;
   return v_worker;
 end;
 $$;
@@ -540,12 +547,10 @@ begin
   if not found then
     return 0;
   end if;
-  update private.queue set worker_id = null, leased_at = null, due_at = p_now
-    where worker_id = p_worker_id and due_at <= p_now and sending_at is null;
-  get diagnostics v_count = row_count;
-  update private.workers w set released_at = p_now
-    where w.id = p_worker_id
-      and not exists (select from private.queue q where q.worker_id = p_worker_id and q.due_at <= p_now);
+  v_count := private.take_back_leases(array[p_worker_id], false, p_now);
+  if not exists (select from private.held_by(array[p_worker_id], p_now)) then
+    update private.workers w set released_at = p_now where w.id = p_worker_id;
+  end if;
   return v_count;
 end;
 $$;
@@ -662,7 +667,8 @@ begin
   return found;
 end;
 $$;
-comment on function private.dequeue(text, uuid) is 'Takes work back, leased or not; a worker that holds it is fenced off.';
+comment on function private.dequeue(text, uuid) is
+  'Takes work back, leased or not; a worker that holds it is fenced off.';
 
 -- ==== sql/00_platform/leases.sql
 
@@ -704,14 +710,48 @@ language sql stable security invoker set search_path = '' as $$
   where q.lane = p_lane and q.worker_id is null
   order by q.due_at limit 1
 $$;
-comment on function private.next_due(text) is 'When the next work of a lane is due that nobody has leased; NULL: none.';
+comment on function private.next_due(text) is
+  'When the next work of a lane is due that nobody has leased; NULL: none.';
 
--- A worker is declared dead exactly once, so the scan for its leases, all of which are past due, happens once as well.
+-- What is leased was due when it was leased, so only the due part of each lane is looked at. The minutes are for a claim
+-- that began after p_now was taken and was waited for.
+create function private.held_by(p_workers uuid[], p_now timestamptz default now()) returns setof private.queue
+language sql stable security invoker set search_path = '' as $$
+  with recursive lanes as (
+    (select q.lane from private.queue q order by q.lane limit 1)
+    union all
+    select (select q.lane from private.queue q where q.lane > l.lane order by q.lane limit 1) from lanes l
+    where l.lane is not null
+  )
+  select q.* from private.queue q
+  where q.lane = any (array(select l.lane from lanes l))
+    and q.due_at <= p_now + interval '10 minutes' and q.worker_id = any (p_workers)
+$$;
+comment on function private.held_by(uuid[], timestamptz) is
+  'The leases of these workers, without a look at what is due later.';
+
+create function private.take_back_leases(p_workers uuid[], p_even_sending boolean, p_now timestamptz default now())
+returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  update private.queue q set worker_id = null, leased_at = null, due_at = p_now
+    from private.held_by(p_workers, p_now) h
+    where q.lane = h.lane and q.subject_id = h.subject_id and q.worker_id = any (p_workers)
+      and (p_even_sending or q.sending_at is null);
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.take_back_leases(uuid[], boolean, timestamptz) is
+  'Makes leases of these workers due at once, with their attempt, sending_at and progress.';
+
+-- A worker is declared dead exactly once, so the search for its leases happens once as well.
 create function private.release_dead_leases(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_dead uuid[];
-  v_count bigint;
 begin
   with dead as (
     update private.workers w set stopped_at = coalesce(w.stopped_at, p_now), released_at = p_now
@@ -723,10 +763,7 @@ begin
   if v_dead is null then
     return 0;
   end if;
-  update private.queue q set worker_id = null, leased_at = null, due_at = p_now
-    where q.worker_id = any (v_dead) and q.due_at <= p_now;
-  get diagnostics v_count = row_count;
-  return v_count;
+  return private.take_back_leases(v_dead, true, p_now);
 end;
 $$;
 comment on function private.release_dead_leases(timestamptz) is
@@ -785,31 +822,33 @@ begin
   perform private.check_job_results(p_results);
   return query
     with given as materialized (
-      select r.lane, r.subject_id, r.attempt, coalesce(r.code, 'unknown') as code, r.retry_after_seconds as retry_after,
+      select r.lane, r.subject_id, r.attempt, coalesce(r.code, 'unknown') as code,
+             r.retry_after_seconds as retry_after,
              case when r.outcome = 'retry' and r.attempt >= v_max then 'dead' else r.outcome end as verdict
       from jsonb_to_recordset(p_results)
         as r (lane text, subject_id uuid, attempt int, outcome text, code text, retry_after_seconds numeric)
     ), held as materialized (
-      select q.ctid as place, q.again_at, g.* from given g
+      select q.again_at, g.* from given g
       join private.queue q on q.lane = g.lane and q.subject_id = g.subject_id and q.attempt = g.attempt
       where q.worker_id = v_worker
       for update of q
     ), gone as (
       delete from private.queue q using held h
-      where q.ctid = h.place and h.verdict <> 'retry' and h.again_at is null
+      where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is null
     ), again as (
       update private.queue q set worker_id = null, leased_at = null, sending_at = null, progress = null, attempt = 0,
         due_at = h.again_at, again_at = null
-      from held h where q.ctid = h.place and h.verdict <> 'retry' and h.again_at is not null
+      from held h
+      where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is not null
     ), retried as (
       update private.queue q set worker_id = null, leased_at = null, sending_at = null,
         due_at = p_now + private.backoff_delay(h.attempt, h.retry_after)
-      from held h where q.ctid = h.place and h.verdict = 'retry'
+      from held h where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict = 'retry'
     ), buried as (
       insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at)
       select h.lane, h.subject_id, h.attempt, h.code, p_now from held h where h.verdict = 'dead'
     )
-    select g.lane, g.subject_id, h.place is not null
+    select g.lane, g.subject_id, h.subject_id is not null
     from given g left join held h on h.lane = g.lane and h.subject_id = g.subject_id and h.attempt = g.attempt;
 end;
 $$;
@@ -850,7 +889,7 @@ language sql volatile security invoker set search_path = '' as $$
   select c.subject_id, c.attempt, c.next_due from private.claim_jobs(p_worker_id, p_lane, p_limit) c
 $$;
 comment on function worker.claim_jobs(uuid, text, int) is
-  'Leases due work of a lane. next_due, the same in each row: when the lane has work again; see next_job_due() if empty.';
+  'Leases due work of a lane. next_due is the same in each row; where there is none, next_job_due() tells.';
 
 create function worker.next_job_due(p_lane text) returns timestamptz
 language sql stable security invoker set search_path = '' as $$
@@ -864,8 +903,8 @@ language sql volatile security invoker set search_path = '' as $$
   select f.lane, f.subject_id, f.accepted from private.finish_jobs(p_worker_id, p_results) f
 $$;
 comment on function worker.finish_jobs(uuid, jsonb) is
-  'Reports [{lane, subject_id, attempt, outcome: done|retry|dead, code, retry_after_seconds}]. Not accepted: the lease '
-  'is gone and somebody else has the work, or had.';
+  'Reports [{lane, subject_id, attempt, outcome: done|retry|dead, code, retry_after_seconds}]. Not accepted: the '
+  'lease is gone and somebody else has the work, or had.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.claim_jobs', 'Leases rows of the queue, on which service_role has no rights.'),
@@ -904,7 +943,8 @@ begin
 end;
 $$;
 
--- Large objects know no row-level security: nobody needs them. Where the platform owns the functions this is its to do.
+-- Large objects know no row-level security, and nobody needs them. Where the platform owns the functions, it is up to
+-- the platform.
 do $$
 declare
   v_function record;

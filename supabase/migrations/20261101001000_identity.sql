@@ -32,7 +32,8 @@ create function private.age_in_years(p_birth_date date, p_now timestamptz defaul
 language sql immutable security invoker set search_path = '' as $$
   select extract(year from age(date_trunc('day', p_now at time zone 'utc'), p_birth_date::timestamp))::int
 $$;
-comment on function private.age_in_years(date, timestamptz) is 'Whole years since birth at an instant, counted in UTC.';
+comment on function private.age_in_years(date, timestamptz) is
+  'Whole years since birth at an instant, counted in UTC.';
 
 create function private.parse_birth_date(p_text text, p_now timestamptz default now()) returns date
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -52,21 +53,22 @@ exception when datetime_field_overflow then
   return null;
 end;
 $$;
-comment on function private.parse_birth_date(text, timestamptz) is 'A birth date as a person typed it; NULL stays NULL.';
+comment on function private.parse_birth_date(text, timestamptz) is
+  'A birth date as a person typed it; NULL stays NULL.';
 
 -- ==== sql/10_identity/accounts.sql
 
 -- private.accounts
--- Why:     whether an account may be used, and the birth date that decides it, apart from the profile: nobody else, not
---          even its owner, reads the date itself through the API.
+-- Why:     whether an account may be used, and the birth date that decides it, apart from the profile: nobody else,
+--          not even its owner, reads the date itself through the API.
 -- Caller:  bodies of this context.
 --
 -- States:  incomplete         signed up through another service; the birth date is missing
 --          awaiting_guardian  between 13 and 18 without a guardian's consent (P9.2)
 --          active             may use everything
 --          locked             closed by the service or on its way to erasure
--- Moves:   sign-up → incomplete | awaiting_guardian | active; incomplete → awaiting_guardian | active (complete_sign_up);
---          awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ locked.
+-- Moves:   sign-up → incomplete | awaiting_guardian | active; incomplete → awaiting_guardian | active
+--          (complete_sign_up); awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ locked.
 
 create table private.accounts (
   user_id uuid primary key references auth.users (id) on delete cascade,
@@ -88,7 +90,8 @@ create trigger _200_touch before update on private.accounts
   for each row execute function private.tg_touch_updated_at();
 
 comment on table private.accounts is 'One row per person: may the account be used, and since when.';
-comment on column private.accounts.birth_date is 'Decides P9.1 and P9.2, and nothing else. People see their year alone.';
+comment on column private.accounts.birth_date is
+  'Decides P9.1 and P9.2, and nothing else. People see their year alone.';
 comment on column private.accounts.guardian_consent_at is 'When a guardian''s consent that still stands was recorded.';
 
 create function private.account_state(
@@ -164,7 +167,8 @@ language sql stable security definer set search_path = '' as $$
     where s.id = private.current_session_id() and s.user_id = auth.uid()
       and private.session_ends_at(s.created_at, s.refreshed_at, s.not_after) > p_now)
 $$;
-comment on function private.session_is_live(timestamptz) is 'True while the caller''s own session exists and is not idle.';
+comment on function private.session_is_live(timestamptz) is
+  'True while the caller''s own session exists and is not idle.';
 
 create function private.account_is_usable(p_now timestamptz default now()) returns boolean
 language sql stable security definer set search_path = '' as $$
@@ -192,7 +196,8 @@ declare
   v_state text := (select a.state from private.accounts a where a.user_id = v_user);
 begin
   if v_state is distinct from 'active' then
-    perform private.fail(case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' else 'NX110' end);
+    perform private.fail(
+      case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' else 'NX110' end);
   end if;
   return v_user;
 end;
@@ -316,7 +321,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.change_handle(p_handle)
 $$;
 comment on function public.change_handle(text) is
-  'Gives the caller another handle, in lower case. NX120 not valid, NX121 reserved, NX122 one that looks like it is taken.';
+  'Gives the caller another handle, in lower case. NX120 not valid, NX121 reserved, NX122 it looks like one in use.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.change_handle', 'Sets a column that people have no right to update.');
@@ -330,16 +335,17 @@ insert into private.reserved_handles (handle_key, anywhere) values
 
 insert into private.reserved_handles (handle_key)
 select distinct private.handle_skeleton(word) from unnest(string_to_array(
-  'about abuse account accounts admin administrator anonymous api app auth billing blog careers contact creator deleted '
-  'developer developers docs everyone help home hostmaster info jobs legal login logout mail me moderator noreply null '
-  'official oauth owner postmaster press privacy public register root sales security settings signin signup staff status '
-  'support system team terms undefined user users verified webmaster worker www', ' ')) word;
+  'about abuse account accounts admin administrator anonymous api app auth billing blog careers contact '
+  'creator deleted developer developers docs everyone help home hostmaster info jobs legal login logout '
+  'mail me moderator noreply null official oauth owner postmaster press privacy public register root '
+  'sales security settings signin signup staff status support system team terms undefined user users '
+  'verified webmaster worker www', ' ')) word;
 
 -- ==== sql/10_identity/preferences.sql
 
 -- public.preferences, private.is_time_zone(name)
--- Why:     how the product behaves for a person; the opt-out of P5.2 and P7.5 among it, so it is open to everybody with
---          a live session, whatever the state of the account.
+-- Why:     how the product behaves for a person; the opt-out of P5.2 and P7.5 among it, so it is open to everybody
+--          with a live session, whatever the state of the account.
 -- Caller:  people read and edit their own row; made at sign-up.
 -- Errors:  NX130 not a time zone of the IANA database.
 -- Repeat:  safe.
@@ -369,7 +375,8 @@ create table public.preferences (
 comment on table public.preferences is 'Settings of one person; made at sign-up.';
 comment on column public.preferences.language is 'Language of the product and of mails, e.g. en or pt-BR.';
 comment on column public.preferences.theme is 'system, light or dark.';
-comment on column public.preferences.week_starts_on is 'First day of the week in calendars: monday, saturday or sunday.';
+comment on column public.preferences.week_starts_on is
+  'First day of the week in calendars: monday, saturday or sunday.';
 comment on column public.preferences.time_zone is 'IANA name: schedules are entered in it.';
 comment on column public.preferences.product_analytics is
   'False: nothing about the use of the product is recorded any more, at once (P5.2, P7.5).';
@@ -420,7 +427,8 @@ comment on table public.media_kits is 'The media kit of one person; made at sign
 comment on column public.media_kits.headline is 'One line that says what a brand gets.';
 comment on column public.media_kits.about is 'The text of the kit.';
 comment on column public.media_kits.is_published is 'False until the person says otherwise.';
-comment on column public.media_kits.audience is 'Figures as the person states them: countries, ages, reach per platform.';
+comment on column public.media_kits.audience is
+  'Figures as the person states them: countries, ages, reach per platform.';
 comment on column public.media_kits.contact_email is 'For brands; the account''s own address is never shown.';
 
 create table public.media_kit_rates (
@@ -442,7 +450,8 @@ comment on table public.media_kit_rates is 'What a piece of content costs, in mi
 comment on column public.media_kit_rates.format is 'What is sold, e.g. post, story, reel, dedicated_video.';
 comment on column public.media_kit_rates.amount_minor is 'Price in minor units: cents for EUR, yen for JPY.';
 comment on column public.media_kit_rates.currency is 'ISO 4217, e.g. EUR.';
-comment on column public.media_kit_rates.platform_id is 'A platform''s id; no foreign key, so that any platform may be named.';
+comment on column public.media_kit_rates.platform_id is
+  'A platform''s id; no foreign key, so that any platform may be named.';
 
 create table public.social_links (
   id uuid primary key default gen_random_uuid(),
@@ -452,7 +461,8 @@ create table public.social_links (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint platform_is_a_word check (platform ~ '^[a-z][a-z0-9_]{0,29}$'),
-  constraint url_is_https_without_user check (url ~ '^https://[^\s/@?#]+\.[^\s/@?#]+([/?#][^\s]*)?$' and length(url) <= 500),
+  constraint url_is_https_without_user check (
+    url ~ '^https://[^\s/@?#]+\.[^\s/@?#]+([/?#][^\s]*)?$' and length(url) <= 500),
   constraint link_is_listed_once unique (user_id, url)
 );
 comment on table public.social_links is 'Links to a creator''s presence elsewhere.';
@@ -495,7 +505,8 @@ language sql immutable security invoker set search_path = '' as $$
               when jsonb_typeof(p_raw) = 'string' then to_jsonb((private.metadata(p_raw) - 'birth_date')::text)
               else p_raw - 'birth_date' end
 $$;
-comment on function private.without_birth_date(jsonb) is 'The same metadata, stored the same way, less the birth date.';
+comment on function private.without_birth_date(jsonb) is
+  'The same metadata, stored the same way, less the birth date.';
 
 create function private.open_account(p_user uuid, p_metadata jsonb, p_now timestamptz default now()) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -548,7 +559,8 @@ begin
   return new;
 end;
 $$;
-comment on function private.tg_users__drop_birth_date() is 'BEFORE UPDATE on auth.users: metadata holds no birth date.';
+comment on function private.tg_users__drop_birth_date() is
+  'BEFORE UPDATE on auth.users: metadata holds no birth date.';
 create or replace trigger _110_drop_birth_date before update of raw_user_meta_data on auth.users
   for each row execute function private.tg_users__drop_birth_date();
 
@@ -573,7 +585,8 @@ begin
   delete from auth.users u where u.id = p_user;
 end;
 $$;
-comment on function private.delete_auth_user(uuid) is 'Removes a person from Auth; everything that is theirs cascades.';
+comment on function private.delete_auth_user(uuid) is
+  'Removes a person from Auth; everything that is theirs cascades.';
 
 create function private.complete_sign_up(p_birth_date date, p_now timestamptz default now()) returns text
 language plpgsql volatile security definer set search_path = '' as $$
@@ -610,7 +623,9 @@ comment on function public.complete_sign_up(date) is
   'refused_under_13: then the account is gone.';
 
 create function private.my_account(p_now timestamptz default now())
-returns table (user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz)
+returns table (
+  user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz
+)
 language plpgsql stable security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
@@ -624,7 +639,9 @@ $$;
 comment on function private.my_account(timestamptz) is 'Body of public.my_account().';
 
 create function public.my_account()
-returns table (user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz)
+returns table (
+  user_id uuid, email text, state text, birth_year int, guardian_consent_at timestamptz, created_at timestamptz
+)
 language sql stable security invoker set search_path = '' as $$
   select a.user_id, a.email, a.state, a.birth_year, a.guardian_consent_at, a.created_at from private.my_account() a
 $$;
@@ -644,7 +661,8 @@ insert into private.definer_ledger (function_name, reason) values
 
 -- ==== sql/10_identity/guardians.sql
 
--- private.guardian_consents; worker.record_guardian_consent(user, method, evidence), worker.revoke_guardian_consent(user)
+-- private.guardian_consents; worker.record_guardian_consent(user, method, evidence),
+-- worker.revoke_guardian_consent(user)
 -- Why:     between 13 and 18 an account works only with a guardian's recorded consent (P9.2).
 -- Caller:  service_role. DEFINER: it has no rights on schema private.
 -- Errors:  NX114 the account is not one of a minor. NX002 method or evidence.
@@ -779,7 +797,8 @@ create index login_events_user_id_at_idx on public.login_events (user_id, at des
 create index login_events_unlocated_idx on public.login_events (at) where located_at is null;
 
 comment on table public.login_events is 'When and from which country a person signed in; kept for 13 months (P1.10).';
-comment on column public.login_events.session_id is 'No foreign key: the login stays on record when the session is gone.';
+comment on column public.login_events.session_id is
+  'No foreign key: the login stays on record when the session is gone.';
 comment on column public.login_events.at is 'When the session began.';
 comment on column public.login_events.method is 'How: email, or the service that vouched for the person.';
 comment on column public.login_events.country is 'Approximate; NULL where the address told nothing.';
@@ -790,8 +809,9 @@ language plpgsql volatile security definer set search_path = '' as $$
 begin
   insert into public.login_events (user_id, session_id, at, method, located_at)
   select new.user_id, new.id, now(),
-         coalesce(substring(lower(private.metadata(u.raw_app_meta_data) ->> 'provider') from '^[a-z][a-z0-9_:.-]{0,39}$'),
-                  'unknown'),
+         coalesce(
+           substring(lower(private.metadata(u.raw_app_meta_data) ->> 'provider') from '^[a-z][a-z0-9_:.-]{0,39}$'),
+           'unknown'),
          case when new.ip is null then now() end
   from auth.users u where u.id = new.user_id;
   return null;
@@ -840,8 +860,13 @@ declare
   v_latest timestamptz := p_now - make_interval(hours => private.setting_int('address_hours'));
   v_count bigint;
 begin
-  update public.login_events e set located_at = p_now where e.located_at is null and e.at <= v_latest;
-  update auth.sessions s set ip = null where s.ip is not null and s.created_at <= v_latest;
+  update public.login_events e set located_at = p_now
+    where e.located_at is null and e.id = any (array(
+      select o.id from public.login_events o where o.located_at is null and o.at <= v_latest
+      order by o.at limit private.setting_int('housekeeping_batch')));
+  update auth.sessions s set ip = null where s.id = any (array(
+    select o.id from auth.sessions o where o.ip is not null and o.created_at <= v_latest
+    limit private.setting_int('housekeeping_batch')));
   get diagnostics v_count = row_count;
   return v_count;
 end;
@@ -860,7 +885,9 @@ $$;
 comment on function private.tg_audit_log_entries__drop_address() is 'BEFORE INSERT on auth.audit_log_entries (P1.9).';
 do $$
 begin
-  if exists (select from pg_attribute where attrelid = to_regclass('auth.audit_log_entries') and attname = 'ip_address') then
+  if exists (
+    select from pg_attribute where attrelid = to_regclass('auth.audit_log_entries') and attname = 'ip_address'
+  ) then
     execute 'create or replace trigger _100_drop_address before insert on auth.audit_log_entries
              for each row execute function private.tg_audit_log_entries__drop_address()';
   end if;
@@ -1036,13 +1063,15 @@ create function public.revoke_session(p_session_id uuid) returns boolean
 language sql volatile security invoker set search_path = '' as $$
   select private.revoke_session(p_session_id)
 $$;
-comment on function public.revoke_session(uuid) is 'Ends one of the caller''s sessions at once. False: it is not there.';
+comment on function public.revoke_session(uuid) is
+  'Ends one of the caller''s sessions at once. False: it is not there.';
 
 create function public.sign_out_everywhere() returns int
 language sql volatile security invoker set search_path = '' as $$
   select private.sign_out_everywhere()
 $$;
-comment on function public.sign_out_everywhere() is 'Ends all of the caller''s sessions, this one included; says how many.';
+comment on function public.sign_out_everywhere() is
+  'Ends all of the caller''s sessions, this one included; says how many.';
 
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('expire_sessions', 'private.expire_sessions', 120);

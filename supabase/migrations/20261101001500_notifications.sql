@@ -27,9 +27,11 @@ create unique index notifications_unread_once_key
 create index notifications_user_id_created_at_idx on public.notifications (user_id, created_at desc, id);
 create index notifications_created_at_idx on public.notifications (created_at);
 
-comment on table public.notifications is 'Notices to one person. They name things by id; texts come from the front end.';
+comment on table public.notifications is
+  'Notices to one person. They name things by id; texts come from the front end.';
 comment on column public.notifications.kind is 'What happened, e.g. target_missed, connection_needs_reconnect.';
-comment on column public.notifications.subject_kind is 'What kind of thing it happened to, e.g. post_target, connection.';
+comment on column public.notifications.subject_kind is
+  'What kind of thing it happened to, e.g. post_target, connection.';
 comment on column public.notifications.subject_id is 'Which one; NULL where it concerns the account.';
 comment on column public.notifications.code is 'Why, as an error code; NULL where there is nothing to explain.';
 comment on column public.notifications.read_at is 'Set by the person; the time is the database''s.';
@@ -43,7 +45,8 @@ begin
   return new;
 end;
 $$;
-comment on function private.tg_notifications__stamp_read() is 'BEFORE UPDATE: when it was read is not for the client to say.';
+comment on function private.tg_notifications__stamp_read() is
+  'BEFORE UPDATE: when it was read is not for the client to say.';
 
 create trigger _100_protect before update on public.notifications
   for each row execute function private.tg_protect_columns(

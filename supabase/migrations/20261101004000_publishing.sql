@@ -1773,6 +1773,7 @@ create function private.try_later(
 ) returns private.target_verdict
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
+  c_longest_wait_seconds constant int := 7 * 86400;
   v_tries int := p_lease.attempt - p_target.attempt_base;
 begin
   if v_tries >= private.setting_int('publish_max_attempts') then
@@ -1780,7 +1781,9 @@ begin
     p_verdict.message := coalesce(p_verdict.message, private.error_message('NX436'));
     return p_verdict;
   end if;
-  p_verdict.due_at := p_now + private.backoff_delay(v_tries, least(p_report.retry_after_seconds, 604800));
+  -- least() would take its bound for a wait that nobody asked for.
+  p_verdict.due_at := p_now + private.backoff_delay(
+    v_tries, least(coalesce(p_report.retry_after_seconds, 0), c_longest_wait_seconds));
   p_verdict.state := 'scheduled';
   if p_verdict.due_at > p_target.scheduled_at + p_target.tolerance then
     p_verdict.state := 'missed';
