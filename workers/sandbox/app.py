@@ -16,13 +16,14 @@ from workers.sandbox.linkedin import LinkedIn
 from workers.sandbox.oauth import OAuthServer
 from workers.sandbox.oauth_table import TABLE
 from workers.sandbox.records import Record, Records
+from workers.sandbox.spool import Spool
 from workers.sandbox.state import State
 from workers.sandbox.tiktok import TikTok
 from workers.sandbox.wire import Call, RefusedError, Routes
 from workers.sandbox.x import X
 from workers.sandbox.youtube import YouTube
 
-MAX_REQUEST = 64 * 1_048_576  # bytes of one request body; every platform's largest single request is smaller
+MAX_REQUEST = 1_073_741_824  # bytes of one request body; every platform's largest single request is smaller
 
 
 class Service(Protocol):
@@ -119,7 +120,7 @@ class SandboxApp:
         handler = routes.find(call)
         if handler is None:
             return service.unknown_path(call, routes.is_known(call.path))
-        if len(call.body) > MAX_REQUEST:
+        if call.spool.size > MAX_REQUEST:
             return Response(status_code=413)
         try:
             response = await handler(call)
@@ -134,17 +135,14 @@ class SandboxApp:
         return response
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> Spool | None:
     """The body (what exceeds the limit is not kept), or None if the client went away while sending."""
-    chunks: list[bytes] = []
-    size = 0
+    body = Spool()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size <= MAX_REQUEST + 1_048_576:
-            chunks.append(chunk)
+        if body.size <= MAX_REQUEST:
+            body.write(message.get("body", b""))
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            return body

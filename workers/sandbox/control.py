@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from workers.sandbox import pages
 from workers.sandbox.consent import AutoApproval, Consent
@@ -109,14 +109,16 @@ class Control:
     async def media(self, call: Call) -> Response:
         wanted = call.params["sha256"]
         posts = self._state.posts.newest()
-        media = next((m for p in posts for m in p.media if m.sha256 == wanted and m.data is not None), None)
-        if media is None:
+        media = next((m for p in posts for m in p.media if m.sha256 == wanted and m.file is not None), None)
+        if media is None or media.file is None:
             return JSONResponse({"error": "no such media"}, 404)
         headers = {
+            "content-length": str(media.file.size),
             "x-content-type-options": "nosniff",
             "content-security-policy": "sandbox; default-src 'none'",
         }
-        return Response(media.data, media_type=media.mime_type or "application/octet-stream", headers=headers)
+        kind = media.mime_type or "application/octet-stream"
+        return StreamingResponse(media.file.chunks(), media_type=kind, headers=headers)
 
     async def avatar(self, call: Call) -> Response:
         person = self._state.people.get(call.params["key"])
@@ -247,7 +249,7 @@ def _public(post: Post, base_url: str) -> dict[str, Any]:
             {
                 "id": m.id,
                 "mime_type": m.mime_type,
-                "bytes": len(m.data or b"") or m.total_bytes,
+                "bytes": m.file.size if m.file else m.total_bytes,
                 "sha256": m.sha256,
                 "alt_text": m.alt_text,
                 "url": f"{base_url}/_sandbox/media/{m.sha256}",

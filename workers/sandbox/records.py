@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from workers.sandbox.spool import Spool
 from workers.sandbox.wire import Call, words
 
 MAX_RECORDS = 20_000
@@ -81,7 +82,7 @@ class Records:
             call.path,
             call.scope["query_string"],
             headers,
-            call.body if len(call.body) <= MAX_BODY else _digest(call.body),
+            call.body if call.spool.size <= MAX_BODY else _digest(call.spool),
         )
         self._records.append(record)
         return record
@@ -114,8 +115,8 @@ def _masked_pairs(text: str) -> dict[str, str]:
     return {name: mask(value) if name in _SECRET_NAMES else value for name, value in pairs}
 
 
-def _digest(body: bytes) -> bytes:
-    return json.dumps({"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}).encode()
+def _digest(body: Spool) -> bytes:
+    return json.dumps({"bytes": body.size, "sha256": body.sha256}).encode()
 
 
 def _readable(body: bytes, content_type: str) -> Any:
@@ -128,4 +129,4 @@ def _readable(body: bytes, content_type: str) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        return json.loads(_digest(body))
+        return json.loads(_digest(Spool(body)))

@@ -1,7 +1,8 @@
 """What the sandbox remembers: people, applications, grants, media and posts, all in memory.
 
-One `State` belongs to one server. Nothing is kept on disk. Every collection has a cap, so that a load test
-cannot grow the process without bound; `totals` keeps counting past the caps.
+One `State` belongs to one server. Only the bytes of large files are on disk (`spool`). Every
+collection has a cap, so that a load test cannot grow the process without bound; `totals` keeps counting past
+the caps.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.sandbox.spool import Spool
+
 PLATFORMS = ("x", "linkedin", "youtube", "instagram", "tiktok")
 
 MAX_POSTS = 100_000
 MAX_GRANTS = 20_000
-MAX_MEDIA_BYTES = 1_073_741_824  # bytes kept of uploaded files, oldest forgotten first
+MAX_MEDIA_BYTES = 4_294_967_296  # bytes on disk of uploaded files, oldest forgotten first
 X_EPOCH_MS = 1_288_834_974_657  # "X IDs": a post id is a snowflake over this epoch
 
 
@@ -112,13 +115,18 @@ class Media:
     category: str = ""
     total_bytes: int = 0
     segments: dict[int, bytes] = field(default_factory=dict)
-    data: bytes | None = None
+    file: Spool | None = None
     sha256: str = ""
     status: str = "uploading"  # uploading | pending | in_progress | processing | ready | failed
     ready_at: float = 0.0
     alt_text: str = ""
     owners: frozenset[str] = frozenset()
     upload_token: str = ""
+
+    @property
+    def data(self) -> bytes | None:
+        """All bytes at once, for files that are small; None when they are not there (any more)."""
+        return None if self.file is None else self.file.read()
 
 
 @dataclass(slots=True)
@@ -230,18 +238,18 @@ class Library:
     def by_upload_token(self, token: str) -> Media | None:
         return next((m for m in reversed(self._by_id.values()) if m.upload_token == token), None)
 
-    def store(self, media: Media, data: bytes) -> None:
-        media.data = data
+    def store(self, media: Media, data: bytes | Spool) -> None:
+        media.file = data if isinstance(data, Spool) else Spool(data)
         media.segments = {}
-        media.sha256 = hashlib.sha256(data).hexdigest()
+        media.sha256 = media.file.sha256
         key = (media.platform, media.id)
-        self._bytes += len(data) - self._with_bytes.pop(key, 0)
-        self._with_bytes[key] = len(data)
+        self._bytes += media.file.size - self._with_bytes.pop(key, 0)
+        self._with_bytes[key] = media.file.size
         while self._bytes > MAX_MEDIA_BYTES and len(self._with_bytes) > 1:
             oldest, size = self._with_bytes.popitem(last=False)
             self._bytes -= size
             if oldest in self._by_id:
-                self._by_id[oldest].data = None
+                self._by_id[oldest].file = None
 
 
 class State:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Scope
 
+from workers.sandbox.spool import Spool
 from workers.sandbox.state import Person, State, Token
 
 Handler = Callable[["Call"], Awaitable[Response]]
@@ -45,7 +46,6 @@ class Call:
         "_form",
         "_query",
         "accepted",
-        "body",
         "headers",
         "method",
         "params",
@@ -53,17 +53,18 @@ class Call:
         "platform",
         "response_headers",
         "scope",
+        "spool",
         "state",
         "token",
     )
 
-    def __init__(self, scope: Scope, body: bytes, state: State) -> None:
+    def __init__(self, scope: Scope, spool: Spool, state: State) -> None:
         self.scope = scope
         self.state = state
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers = Headers(scope=scope)
-        self.body = body
+        self.spool = spool
         self.params: dict[str, str] = {}
         self.platform = self.path.split("/", 2)[1]
         self.accepted = ""  # id of the post, upload or grant that this request made
@@ -71,6 +72,11 @@ class Call:
         self.response_headers: dict[str, str] = {}
         self._query: QueryParams | None = None
         self._form: FormData | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The whole body; large uploads are better taken as the `spool` that they are."""
+        return self.spool.read()
 
     @property
     def query(self) -> QueryParams:
