@@ -17,6 +17,8 @@ create table public.captions (
 create index captions_user_id_updated_at_idx on public.captions (user_id, updated_at desc, id);
 create index captions_platform_id_idx on public.captions (platform_id);
 comment on table public.captions is 'Saved texts for use in posts.';
+comment on column public.captions.title is 'Name in lists, at most 300 characters; may be empty.';
+comment on column public.captions.body is 'The text, 1 to 10,000 characters.';
 comment on column public.captions.platform_id is 'The platform that it was written for; empty for any.';
 
 create trigger _100_protect before update on public.captions for each row

@@ -31,6 +31,8 @@ create table public.media (
 );
 create index media_user_id_created_at_idx on public.media (user_id, created_at desc, id);
 comment on table public.media is 'Uploaded files that posts can carry.';
+comment on column public.media.bucket_id is 'The bucket that holds the file.';
+comment on column public.media.kind is 'Picture, video or document, after its MIME type.';
 comment on column public.media.object_name is 'Path in the bucket: <user id>/<any path>.';
 comment on column public.media.mime_type is 'As the storage service determined it.';
 comment on column public.media.size_bytes is 'In bytes, as the storage service determined it.';

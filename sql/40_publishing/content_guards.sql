@@ -29,12 +29,12 @@ $$;
 comment on function private.require_content_at_rest(uuid, text) is
   'Fails with the code while a worker has a target of the post; otherwise keeps workers off until the commit.';
 
-create function private.check_scheduled_targets(p_post_id uuid) returns void
+create function private.check_scheduled_targets(p_post_id uuid, p_now timestamptz default now()) returns void
 language sql volatile security invoker set search_path = '' as $$
   select private.check_problems(array(
-    select t.id from public.post_targets t where t.post_id = p_post_id and t.state = 'scheduled' order by t.id), now())
+    select t.id from public.post_targets t where t.post_id = p_post_id and t.state = 'scheduled' order by t.id), p_now)
 $$;
-comment on function private.check_scheduled_targets(uuid) is 'NX410 if a scheduled target of the post breaks a rule.';
+comment on function private.check_scheduled_targets(uuid, timestamptz) is 'NX410 if a scheduled target of the post breaks a rule.';
 
 create function private.tg_posts__check_edit() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$

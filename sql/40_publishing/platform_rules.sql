@@ -29,6 +29,8 @@ comment on column public.platform_rules.value is 'The limit, in the unit of the 
 comment on column public.platform_rules.text_values is 'For rules that are a list, such as media types.';
 comment on column public.platform_rules.unit is 'characters, weighted characters, bytes, milliseconds, pixels, files, kinds, types.';
 comment on column public.platform_rules.checked_on is 'When somebody last compared the row with its source.';
+comment on column public.platform_rules.source is 'Document that states the limit.';
+comment on column public.platform_rules.valid_from is 'First day on which it holds (UTC).';
 comment on column public.platform_rules.valid_to is 'Last day; empty while it holds.';
 comment on column public.platform_rules.changed_at is 'Scheduled posts that were checked before this are checked again.';
 

@@ -56,6 +56,7 @@ comment on column public.post_targets.platform_id is
   'The platform of the account; set by the database.';
 comment on column public.post_targets.text is 'Text for this account alone; empty: the text of the post.';
 comment on column public.post_targets.options is 'Options of the platform, such as who may reply.';
+comment on column public.post_targets.state is 'Where it stands; private.target_transitions lists the lawful steps.';
 comment on column public.post_targets.scheduled_at is 'When it is to be published; an instant, whatever the time zone.';
 comment on column public.post_targets.tolerance is
   'How late it may be published. After that it becomes missed, and the person is told.';
@@ -64,6 +65,8 @@ comment on column public.post_targets.attempt is 'How often a worker claimed it,
 comment on column public.post_targets.attempt_base is 'Value of attempt when the current schedule began to count its tries.';
 comment on column public.post_targets.checked_at is 'When it was last found to keep the rules of the platform.';
 comment on column public.post_targets.external_id is 'The platform''s id of the published post.';
+comment on column public.post_targets.external_url is 'Where people see the published post.';
+comment on column public.post_targets.published_at is 'When the platform had it; empty in every other state.';
 comment on column public.post_targets.failure_code is 'Why it failed, was missed, is unconfirmed or is tried again.';
 comment on column public.post_targets.failure_message is 'The same in words for people.';
 

@@ -6,11 +6,9 @@
 --          content_guards.sql deletes events together with their target. Plan settings: two transition tables have no
 --          statistics, and the caller may have turned hash joins off.
 
--- A sequence of its own: months are built beside the table and then attached, which identity columns do not go along with.
-create sequence private.target_event_ids;
-
 create table public.target_events (
-  id bigint not null default nextval('private.target_event_ids'),
+  -- No sequence: its numbers would tell everybody how much everybody else publishes.
+  id bigint not null default (extract(epoch from clock_timestamp()) * 1000000)::bigint,
   target_id uuid not null,
   user_id uuid not null,
   at timestamptz not null,
@@ -21,7 +19,11 @@ create table public.target_events (
   primary key (user_id, target_id, at, id)
 ) partition by range (at);
 comment on table public.target_events is 'Every change of state of every target. Append-only.';
+comment on column public.target_events.id is 'Microsecond of writing: the order of events at the same instant.';
+comment on column public.target_events.target_id is 'The target; history goes when it is deleted.';
 comment on column public.target_events.at is 'When it changed.';
+comment on column public.target_events.from_state is 'The state before.';
+comment on column public.target_events.to_state is 'The state after.';
 comment on column public.target_events.code is 'Why, where there is more to say: an NX code or the platform''s own.';
 comment on column public.target_events.attempt is 'The attempt that it belongs to; 0 before the first.';
 

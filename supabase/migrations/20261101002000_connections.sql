@@ -231,6 +231,10 @@ comment on table public.connections is
   'Accounts on social platforms that a person connected. Tokens are never part of it.';
 comment on column public.connections.external_account_id is 'The platform''s own id of the account; never changes.';
 comment on column public.connections.handle is 'Public name on the platform, as it was when last connected.';
+comment on column public.connections.display_name is 'Name shown on the platform, as it was when last connected.';
+comment on column public.connections.avatar_url is 'Picture on the platform, as it was when last connected.';
+comment on column public.connections.connected_at is 'When the person last gave the grant.';
+comment on column public.connections.disconnected_at is 'When the person ended it; empty in every other state.';
 comment on column public.connections.scopes is
   'What the platform granted. A feature that needs more is refused (P6.5).';
 comment on column public.connections.state is 'active, needs_reconnect or disconnected.';

@@ -92,6 +92,8 @@ create table public.captions (
 create index captions_user_id_updated_at_idx on public.captions (user_id, updated_at desc, id);
 create index captions_platform_id_idx on public.captions (platform_id);
 comment on table public.captions is 'Saved texts for use in posts.';
+comment on column public.captions.title is 'Name in lists, at most 300 characters; may be empty.';
+comment on column public.captions.body is 'The text, 1 to 10,000 characters.';
 comment on column public.captions.platform_id is 'The platform that it was written for; empty for any.';
 
 create trigger _100_protect before update on public.captions for each row
@@ -159,6 +161,8 @@ create table public.media (
 );
 create index media_user_id_created_at_idx on public.media (user_id, created_at desc, id);
 comment on table public.media is 'Uploaded files that posts can carry.';
+comment on column public.media.bucket_id is 'The bucket that holds the file.';
+comment on column public.media.kind is 'Picture, video or document, after its MIME type.';
 comment on column public.media.object_name is 'Path in the bucket: <user id>/<any path>.';
 comment on column public.media.mime_type is 'As the storage service determined it.';
 comment on column public.media.size_bytes is 'In bytes, as the storage service determined it.';

@@ -70,6 +70,8 @@ comment on column public.platform_rules.value is 'The limit, in the unit of the 
 comment on column public.platform_rules.text_values is 'For rules that are a list, such as media types.';
 comment on column public.platform_rules.unit is 'characters, weighted characters, bytes, milliseconds, pixels, files, kinds, types.';
 comment on column public.platform_rules.checked_on is 'When somebody last compared the row with its source.';
+comment on column public.platform_rules.source is 'Document that states the limit.';
+comment on column public.platform_rules.valid_from is 'First day on which it holds (UTC).';
 comment on column public.platform_rules.valid_to is 'Last day; empty while it holds.';
 comment on column public.platform_rules.changed_at is 'Scheduled posts that were checked before this are checked again.';
 
@@ -294,6 +296,7 @@ comment on column public.post_targets.platform_id is
   'The platform of the account; set by the database.';
 comment on column public.post_targets.text is 'Text for this account alone; empty: the text of the post.';
 comment on column public.post_targets.options is 'Options of the platform, such as who may reply.';
+comment on column public.post_targets.state is 'Where it stands; private.target_transitions lists the lawful steps.';
 comment on column public.post_targets.scheduled_at is 'When it is to be published; an instant, whatever the time zone.';
 comment on column public.post_targets.tolerance is
   'How late it may be published. After that it becomes missed, and the person is told.';
@@ -302,6 +305,8 @@ comment on column public.post_targets.attempt is 'How often a worker claimed it,
 comment on column public.post_targets.attempt_base is 'Value of attempt when the current schedule began to count its tries.';
 comment on column public.post_targets.checked_at is 'When it was last found to keep the rules of the platform.';
 comment on column public.post_targets.external_id is 'The platform''s id of the published post.';
+comment on column public.post_targets.external_url is 'Where people see the published post.';
+comment on column public.post_targets.published_at is 'When the platform had it; empty in every other state.';
 comment on column public.post_targets.failure_code is 'Why it failed, was missed, is unconfirmed or is tried again.';
 comment on column public.post_targets.failure_message is 'The same in words for people.';
 
@@ -359,11 +364,9 @@ insert into private.definer_ledger (function_name, reason) values
 --          content_guards.sql deletes events together with their target. Plan settings: two transition tables have no
 --          statistics, and the caller may have turned hash joins off.
 
--- A sequence of its own: months are built beside the table and then attached, which identity columns do not go along with.
-create sequence private.target_event_ids;
-
 create table public.target_events (
-  id bigint not null default nextval('private.target_event_ids'),
+  -- No sequence: its numbers would tell everybody how much everybody else publishes.
+  id bigint not null default (extract(epoch from clock_timestamp()) * 1000000)::bigint,
   target_id uuid not null,
   user_id uuid not null,
   at timestamptz not null,
@@ -374,7 +377,11 @@ create table public.target_events (
   primary key (user_id, target_id, at, id)
 ) partition by range (at);
 comment on table public.target_events is 'Every change of state of every target. Append-only.';
+comment on column public.target_events.id is 'Microsecond of writing: the order of events at the same instant.';
+comment on column public.target_events.target_id is 'The target; history goes when it is deleted.';
 comment on column public.target_events.at is 'When it changed.';
+comment on column public.target_events.from_state is 'The state before.';
+comment on column public.target_events.to_state is 'The state after.';
 comment on column public.target_events.code is 'Why, where there is more to say: an NX code or the platform''s own.';
 comment on column public.target_events.attempt is 'The attempt that it belongs to; 0 before the first.';
 
@@ -1059,12 +1066,12 @@ $$;
 comment on function private.require_content_at_rest(uuid, text) is
   'Fails with the code while a worker has a target of the post; otherwise keeps workers off until the commit.';
 
-create function private.check_scheduled_targets(p_post_id uuid) returns void
+create function private.check_scheduled_targets(p_post_id uuid, p_now timestamptz default now()) returns void
 language sql volatile security invoker set search_path = '' as $$
   select private.check_problems(array(
-    select t.id from public.post_targets t where t.post_id = p_post_id and t.state = 'scheduled' order by t.id), now())
+    select t.id from public.post_targets t where t.post_id = p_post_id and t.state = 'scheduled' order by t.id), p_now)
 $$;
-comment on function private.check_scheduled_targets(uuid) is 'NX410 if a scheduled target of the post breaks a rule.';
+comment on function private.check_scheduled_targets(uuid, timestamptz) is 'NX410 if a scheduled target of the post breaks a rule.';
 
 create function private.tg_posts__check_edit() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$

@@ -54,7 +54,8 @@ PLANTED = {
         "changes something through poke(uuid)",
     ),
     "a function that tells who has what": (
-        """create function public.knows(p_post_id uuid) returns boolean language sql security definer set search_path = ''
+        """create function public.knows(p_post_id uuid) returns boolean language sql security definer
+             set search_path = ''
              as 'select exists (select from public.posts where id = p_post_id)';
            grant execute on function public.knows(uuid) to authenticated""",
         "tells owned from invented through knows(uuid)",

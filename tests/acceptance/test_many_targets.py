@@ -23,14 +23,19 @@ def test_a_thousand_at_once_with_two_workers(quick_api: Api, sandbox: Sandbox, t
     with ExitStack() as stack:
         with running_worker(quick_api, sandbox, tmp_path) as worker:
             creators = [
-                stack.enter_context(new_creator(quick_api, sandbox, worker.web_url, Platform.X)) for _ in range(PEOPLE)
+                stack.enter_context(new_creator(quick_api, sandbox, worker.web_url, Platform.X))
+                for _ in range(PEOPLE)
             ]
         with psycopg.connect(quick_api.db_url, autocommit=True) as database:
             for creator in creators:
                 _schedule_all_for_now(database, creator.connections[Platform.X].id)
             workers = [stack.enter_context(running_worker(quick_api, sandbox, tmp_path)) for _ in range(2)]
             wait_until(lambda: _count_unsettled(database) == 0, timeout=180, every=0.2)
-            states = dict(database.execute("select state::text, count(*) from public.post_targets group by 1").fetchall())
+            states = dict(
+                database.execute(
+                    "select state::text, count(*) from public.post_targets group by 1"
+                ).fetchall()
+            )
             worked = database.execute(
                 "select count(distinct worker_id) from private.publish_attempts where outcome = 'published'"
             ).fetchone()
@@ -50,8 +55,8 @@ def _schedule_all_for_now(database: psycopg.Connection, connection_id: object) -
              select c.user_id, 'post ' || i || ' of ' || c.handle
              from public.connections c, generate_series(1, %(posts)s) i where c.id = %(connection)s returning *
            ), target as (
-             insert into public.post_targets (user_id, post_id, connection_id, platform_id, state, scheduled_at, revision,
-                                              checked_at)
+             insert into public.post_targets
+               (user_id, post_id, connection_id, platform_id, state, scheduled_at, revision, checked_at)
              select c.user_id, p.id, c.id, c.platform_id, 'scheduled', now(), 1, now()
              from post p join public.connections c on c.id = %(connection)s returning id
            )

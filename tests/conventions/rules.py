@@ -4,7 +4,7 @@ A query gives one text per violation. `plant` is SQL that breaks exactly this ru
 that is rolled back, and the rule must notice.
 """
 
-# ruff: noqa: E501, S608  (queries stay in one piece; nothing in them comes from outside)
+# ruff: noqa: E501  (queries stay in one piece; nothing in them comes from outside)
 
 from __future__ import annotations
 
@@ -108,13 +108,16 @@ TABLES = [
            create policy planted_select_signed_in on public.planted for select to authenticated using (true)""",
     ),
     Rule(
-        "every table has a primary key, and the id of one with an owner is a uuid",
+        "every table has a primary key, and the id of one with an owner is a uuid, in partitioned history an instant",
         _with(
             _TABLES,
             """select name from t where not relispartition and (
                  not exists (select from pg_index i where i.indrelid = t.oid and i.indisprimary)
                  or has_owner and exists (select from pg_attribute a where a.attrelid = t.oid and a.attname = 'id'
-                                          and a.atttypid <> 'uuid'::regtype))""",
+                                          and a.atttypid <> 'uuid'::regtype
+                                          and (relkind <> 'p' or coalesce(pg_get_expr(
+                                            (select d.adbin from pg_attrdef d where d.adrelid = t.oid and d.adnum = a.attnum),
+                                            t.oid), '') !~ 'clock_timestamp')))""",
         ),
         "create table private.planted (id bigint primary key, user_id uuid)",
     ),

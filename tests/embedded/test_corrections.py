@@ -45,7 +45,7 @@ def _creation_time(api: str, stack: Stack, admin: psycopg.Connection[Any]) -> ob
 def _kind_of_metadata(api: str, stack: Stack, admin: psycopg.Connection[Any]) -> object:
     person = sign_up(api, stack.secrets.publishable_key, data={"handle": "ada"})
     columns = "jsonb_typeof(raw_user_meta_data), raw_user_meta_data ->> 'handle'"
-    [row] = admin.execute(f"select {columns} from auth.users where id = %s", [person.id]).fetchall()  # noqa: S608
+    [row] = admin.execute(f"select {columns} from auth.users where id = %s", [person.id]).fetchall()
     return row
 
 

@@ -22,7 +22,7 @@ def scalar(connection: psycopg.Connection[Any], query: str) -> Any:
 
 def test_migrations_run_without_superuser(owner: Owner) -> None:
     columns = "rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication"
-    row = owner.execute(f"select {columns} from pg_roles where rolname = current_user").fetchone()  # noqa: S608
+    row = owner.execute(f"select {columns} from pg_roles where rolname = current_user").fetchone()
     assert row == (False, True, True, True, True)
     assert scalar(owner, "select current_user") == "postgres"
     assert scalar(owner, "select current_setting('server_version_num')::int / 10000") == 17

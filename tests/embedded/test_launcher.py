@@ -36,6 +36,7 @@ class Checkout:
     def write(self) -> None:
         directory = self.path
         (directory / "workers").mkdir(parents=True)
+        (directory / "workers" / "__init__.py").touch()
         (directory / "workers" / "__main__.py").write_text(MAIN)
         (directory / "supabase" / "local").mkdir(parents=True)
         shutil.copy(ROOT / "nexora", directory / "nexora")

@@ -43,7 +43,11 @@ class Creator:
 
 
 def new_creator(
-    api: Api, sandbox: Sandbox, web_url: str, *platforms: Platform, features: tuple[Feature, ...] = tuple(Feature)[:2]
+    api: Api,
+    sandbox: Sandbox,
+    web_url: str,
+    *platforms: Platform,
+    features: tuple[Feature, ...] = tuple(Feature)[:2],
 ) -> Creator:
     """Sign up and connect an account on each of `platforms` through the worker at `web_url`; use it in a `with`."""
     key = f"p{uuid.uuid4().hex[:10]}"
@@ -71,5 +75,6 @@ def png(width: int = 64, height: int = 64) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     )

@@ -43,9 +43,11 @@ class Gate:
     def __init__(self, target: str) -> None:
         self._target = target
         self._holds: list[Hold] = []
-        app = Starlette(routes=[Route("/{path:path}", self._forward, methods=METHODS)], lifespan=self._lifespan)
+        app = Starlette(
+            routes=[Route("/{path:path}", self._forward, methods=METHODS)], lifespan=self._lifespan
+        )
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=2, lifespan="on"
+            app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=2, lifespan="on"
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -70,7 +72,7 @@ class Gate:
     @property
     def url(self) -> str:
         """Base URL to give to the process under test instead of the service's own."""
-        return "http://127.0.0.1:{}".format(self._server.servers[0].sockets[0].getsockname()[1])
+        return f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
 
     def hold(self, path: str, when: Literal["before", "after"]) -> Hold:
         """Stop the next request whose path contains `path`."""
@@ -104,5 +106,5 @@ class Gate:
     @staticmethod
     async def _stop_at(hold: Hold) -> None:
         hold.reached.set()
-        while not hold.released.is_set():
+        while not hold.released.is_set():  # noqa: ASYNC110  another thread sets it
             await asyncio.sleep(0.01)

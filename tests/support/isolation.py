@@ -70,7 +70,7 @@ class Prober:
         return found
 
     def _changes(self, attempt: Callable[[], Outcome]) -> bool:
-        """Whether the attempt touched rows of the owner: an update that changes no value still locks and touches them."""
+        """Whether the attempt touched rows of the owner: an update that changes no value still touches them."""
         with _undone(self._db):
             outcome = attempt()
             return outcome.affected > 0 and self._owner_rows_touched()
@@ -84,7 +84,9 @@ class Prober:
         """The stranger's own child row, copied or moved below the owner's parent row."""
         if self._stranger is None:
             return set()
-        theirs = self._scalar(f"select id from public.{parent} where user_id = %s", self._owner.person.user_id)
+        theirs = self._scalar(
+            f"select id from public.{parent} where user_id = %s", self._owner.person.user_id
+        )
         attempts = {"attaches to": self._copy_below, "moves below": self._move_below}
         found = set()
         for verb, attempt in attempts.items():
@@ -130,7 +132,9 @@ class Prober:
             found.add(f"tells owned from invented through {signature}")
         return found
 
-    def _call(self, signature: str, parameters: list[tuple[str, str]], *, owned: bool) -> tuple[Outcome, bool]:
+    def _call(
+        self, signature: str, parameters: list[tuple[str, str]], *, owned: bool
+    ) -> tuple[Outcome, bool]:
         arguments = [self._argument(name, kind, owned=owned) for name, kind in parameters]
         call = f"select f::text from {signature.split('(')[0]}({', '.join(arguments)}) f"
         with _undone(self._db):
@@ -160,7 +164,9 @@ class Prober:
             found.add("lists files")
         for bucket in self._column("select id from storage.buckets"):
             name = f"{self._owner.person.user_id}/planted.png"
-            planted = self._try(f"insert into storage.objects (bucket_id, name) values ('{bucket}', '{name}')")
+            planted = self._try(
+                f"insert into storage.objects (bucket_id, name) values ('{bucket}', '{name}')"
+            )
             if planted.sqlstate is None:
                 found.add(f"uploads into the owner's folder of {bucket}")
         name = self._owner.object_name
@@ -252,7 +258,8 @@ class Prober:
             for row in self._db.execute(
                 """select c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text
                    from pg_constraint c
-                   join pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey) and a.attname <> 'user_id'
+                   join pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+                     and a.attname <> 'user_id'
                    where c.contype = 'f' and c.connamespace = 'public'::regnamespace and exists (
                      select from pg_attribute p where p.attrelid = c.confrelid and p.attname = 'user_id')
                      and c.confrelid <> 'auth.users'::regclass order by 1, 2"""
@@ -269,7 +276,9 @@ class Prober:
         return [(signature, list(zip(names, kinds, strict=True))) for signature, names, kinds in rows]
 
     def _has_column_privilege(self, table: str, column: str, privilege: str) -> bool:
-        return bool(self._scalar("select has_column_privilege('authenticated', %s, %s, %s)", table, column, privilege))
+        return bool(
+            self._scalar("select has_column_privilege('authenticated', %s, %s, %s)", table, column, privilege)
+        )
 
     def _column(self, query: str, *arguments: object) -> list[str]:
         return [row[0] for row in self._db.execute(query, arguments).fetchall()]  # type: ignore[call-overload]

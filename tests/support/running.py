@@ -73,7 +73,9 @@ def worker_environment(
     api: Api, sandbox: Sandbox, *, port: int, gateway_url: str | None = None, **extra: str
 ) -> dict[str, str]:
     """The environment of a worker of `api` and `sandbox`; `gateway_url` puts a proxy before the API."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NEXORA_", "SUPABASE_"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NEXORA_", "SUPABASE_"))
+    }
     environment.update(
         SUPABASE_URL=gateway_url or api.url,
         SUPABASE_SECRET_KEY=api.secret_key,
@@ -95,7 +97,9 @@ def running_worker(
 ) -> Iterator[RunningWorker]:
     """Start `python -m workers worker` and wait until its health endpoint answers."""
     port = free_port()
-    environment: Mapping[str, str] = worker_environment(api, sandbox, port=port, gateway_url=gateway_url, **extra)
+    environment: Mapping[str, str] = worker_environment(
+        api, sandbox, port=port, gateway_url=gateway_url, **extra
+    )
     log_path = log_dir / f"worker-{port}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(

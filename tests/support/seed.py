@@ -39,7 +39,9 @@ def seed_person(db: psycopg.Connection) -> Belongings:
     marker = f"marker{uuid.uuid4().hex[:12]}"
     user = person.user_id
     object_name = f"{user}/{marker}.png"
-    _insert(db, "storage.objects", bucket_id="media", name=object_name, owner_id=str(user), metadata=_METADATA)
+    _insert(
+        db, "storage.objects", bucket_id="media", name=object_name, owner_id=str(user), metadata=_METADATA
+    )
     script = _insert(db, "public.scripts", user_id=user, title=marker, body=marker)
     post = _insert(db, "public.posts", user_id=user, script_id=script, title=marker, body=marker)
     _insert(db, "public.captions", user_id=user, body=marker)
@@ -47,26 +49,47 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         db, "public.media", user_id=user, object_name=object_name, kind="image", mime_type="image/png",
         size_bytes=10, alt_text=marker,
     )  # fmt: skip
-    db.execute("insert into public.post_media (user_id, post_id, media_id) values (%s, %s, %s)", (user, post, media))
+    db.execute(
+        "insert into public.post_media (user_id, post_id, media_id) values (%s, %s, %s)", (user, post, media)
+    )
     connection = _insert(
         db, "public.connections", user_id=user, platform_id="x", external_account_id=marker, handle=marker,
         display_name=marker, scopes=_scopes(db), state="active", connected_at="now", token_generation=1,
     )  # fmt: skip
     db.execute(
-        """insert into private.token_vault (connection_id, user_id, sealed_access, sealed_revocation, key_ids, generation)
+        """insert into private.token_vault
+             (connection_id, user_id, sealed_access, sealed_revocation, key_ids, generation)
            values (%s, %s, %s, %s, '{k1}', 1)""",
         (connection, user, b"NXT" + b"\1" * 200, b"NXT" + b"\1" * 200),
     )
     target = _insert(
-        db, "public.post_targets", user_id=user, post_id=post, connection_id=connection, platform_id="x", text=marker
+        db,
+        "public.post_targets",
+        user_id=user,
+        post_id=post,
+        connection_id=connection,
+        platform_id="x",
+        text=marker,
     )
-    db.execute("update public.profiles set bio = %s, display_name = %s where user_id = %s", (marker, marker, user))
+    db.execute(
+        "update public.profiles set bio = %s, display_name = %s where user_id = %s", (marker, marker, user)
+    )
     db.execute("update public.media_kits set headline = %s where user_id = %s", (marker, user))
-    _insert(db, "public.media_kit_rates", user_id=user, platform_id="x", format=marker, amount_minor=1, currency="EUR")
+    _insert(
+        db,
+        "public.media_kit_rates",
+        user_id=user,
+        platform_id="x",
+        format=marker,
+        amount_minor=1,
+        currency="EUR",
+    )
     _insert(db, "public.social_links", user_id=user, platform="x", url=f"https://example.org/{marker}")
     _insert(db, "public.notifications", user_id=user, kind="target_failed", subject_kind="target", subject_id=target,
             created_at="now")  # fmt: skip
-    db.execute("update public.post_targets set state = 'scheduled', scheduled_at = now() where id = %s", (target,))
+    db.execute(
+        "update public.post_targets set state = 'scheduled', scheduled_at = now() where id = %s", (target,)
+    )
     return Belongings(person, marker, post, target, connection, object_name)
 
 
@@ -87,7 +110,9 @@ _METADATA = '{"size": 10, "mimetype": "image/png"}'
 
 
 def _scopes(db: psycopg.Connection) -> list[str]:
-    rows = db.execute("select distinct unnest(scopes) from public.platform_features where platform_id = 'x'").fetchall()
+    rows = db.execute(
+        "select distinct unnest(scopes) from public.platform_features where platform_id = 'x'"
+    ).fetchall()
     return [scope for (scope,) in rows]
 
 

@@ -52,8 +52,12 @@ class Picture:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
     parser.add_argument("--text", type=Path, default=INPUT / "first-light.txt", help="text file to publish")
-    parser.add_argument("--image", type=Path, default=INPUT / "first-light.jpg", help="JPEG or PNG to publish with it")
-    parser.add_argument("--alt", default="A lake at dawn, a camera on a tripod, somebody watching.", help="what it shows")
+    parser.add_argument(
+        "--image", type=Path, default=INPUT / "first-light.jpg", help="JPEG or PNG to publish with it"
+    )
+    parser.add_argument(
+        "--alt", default="A lake at dawn, a camera on a tripod, somebody watching.", help="what it shows"
+    )
     parser.add_argument(
         "--report", type=Path, default=ROOT / ".nexora" / "demo.html", help="where the report goes (HTML)"
     )
@@ -79,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         return 1
     finally:
         shutil.rmtree(state, ignore_errors=True)
-    console.print(f"\n[green bold]{steps.held} checks held.[/green bold] Posts as the platforms got them: {args.report}")
+    console.print(
+        f"\n[green bold]{steps.held} checks held.[/green bold] Posts as the platforms got them: {args.report}"
+    )
     return 0
 
 
@@ -126,7 +132,9 @@ class Demo:
     def _sign_up(self) -> None:
         self._steps.begin("Ada signs up")
         try:
-            self._client().account.sign_up(f"kid.{self._email}", PASSWORD, date.today() - timedelta(days=12 * 365))
+            self._client().account.sign_up(
+                f"kid.{self._email}", PASSWORD, date.today() - timedelta(days=12 * 365)
+            )
         except TooYoung as refusal:
             self._steps.check(f"a twelve-year-old is refused by the database ({refusal.code})", True)
         else:
@@ -145,31 +153,44 @@ class Demo:
         url = self._ada.connections.begin(platform, [Feature.PROFILE, Feature.PUBLISH], APP_REDIRECT)
         landed = follow_redirects(url, APP_REDIRECT)
         connected = landed.params.get("connection")
-        self._steps.check("the browser went to the platform and came back with a connection", connected is not None)
+        self._steps.check(
+            "the browser went to the platform and came back with a connection", connected is not None
+        )
         connection = self._ada.connections.get(uuid.UUID(connected))
-        self._steps.check(f"{connection.display_name} is {connection.state.value}", connection.state == "active")
+        self._steps.check(
+            f"{connection.display_name} is {connection.state.value}", connection.state == "active"
+        )
         return connection
 
     def _look_into_the_vault(self) -> None:
         self._steps.begin("What the database keeps of her tokens and her password")
         with self._database() as connection:
             sealed = connection.execute(
-                "select sealed_access from private.token_vault union all select sealed_revocation from private.token_vault"
+                "select sealed_access from private.token_vault"
+                " union all select sealed_revocation from private.token_vault"
             ).fetchall()
         is_sealed = bool(sealed) and all(bytes(row[0]).startswith(SEALED_RECORD_MAGIC) for row in sealed)  # type: ignore[call-overload]
-        self._steps.check(f"{len(sealed)} tokens, each sealed with AES-256-GCM for its row alone (P3.4)", is_sealed)
+        self._steps.check(
+            f"{len(sealed)} tokens, each sealed with AES-256-GCM for its row alone (P3.4)", is_sealed
+        )
         everything = self._service.dump()
         secrets = [PASSWORD, *self._service.keyring_keys()]
         found = [secret for secret in secrets if secret.encode() in everything]
-        self._steps.check(f"a dump of {len(everything) // 1024} KB holds neither password nor key (P1.1, P3.5)", not found)
+        self._steps.check(
+            f"a dump of {len(everything) // 1024} KB holds neither password nor key (P1.1, P3.5)", not found
+        )
 
     def _write(self, connections: Sequence[Connection]) -> Post:
         self._steps.begin(f"She writes a post of {len(self._text)} characters with {self._picture.path.name}")
         media = self._ada.content.media.upload(
             self._picture.path, self._picture.mime_type, alt_text=self._picture.alt_text
         )
-        self._steps.check(f"the picture is in her private bucket ({media.size_bytes} bytes)", media.size_bytes > 0)
-        public = httpx.get(f"{self._service.api_url}/storage/v1/object/public/{media.bucket_id}/{media.object_name}")
+        self._steps.check(
+            f"the picture is in her private bucket ({media.size_bytes} bytes)", media.size_bytes > 0
+        )
+        public = httpx.get(
+            f"{self._service.api_url}/storage/v1/object/public/{media.bucket_id}/{media.object_name}"
+        )
         self._steps.check("without a signed address nobody gets it (P3.3)", public.is_client_error)
         post = self._ada.content.posts.create(self._text, title="First light")
         self._ada.content.posts.attach(post.id, media.id, position=1)
@@ -180,7 +201,11 @@ class Demo:
 
     def _fit_to_each_platform(self, post: Post) -> None:
         for target in self._ada.publishing.targets.of_post(post.id):
-            problems = [p for p in self._ada.publishing.check(post.id) if p.target_id == target.id and p.severity == "error"]
+            problems = [
+                p
+                for p in self._ada.publishing.check(post.id)
+                if p.target_id == target.id and p.severity == "error"
+            ]
             for problem in problems:
                 self._steps.note(f"{target.platform_id}: {problem.message}")
             if any(problem.rule.startswith("text") for problem in problems):
@@ -225,9 +250,13 @@ class Demo:
         for target in self._settled(post):
             if target.failure_message:
                 self._steps.note(f"{target.failure_code}: {target.failure_message}")
-            self._steps.check(f"{target.platform_id}: {target.state.value}", target.state is TargetState.PUBLISHED)
+            self._steps.check(
+                f"{target.platform_id}: {target.state.value}", target.state is TargetState.PUBLISHED
+            )
             for event in self._ada.publishing.events(target.id):
-                self._steps.note(f"{event.at:%H:%M:%S.%f}"[:-3] + f"  {event.from_state.value} → {event.to_state.value}")
+                self._steps.note(
+                    f"{event.at:%H:%M:%S.%f}"[:-3] + f"  {event.from_state.value} → {event.to_state.value}"
+                )
             late = (target.published_at or at) - at
             self._steps.check(f"not early, {late.total_seconds():.1f} s after its time", late >= timedelta(0))
 
@@ -240,9 +269,14 @@ class Demo:
         for target in self._ada.publishing.targets.of_post(post.id):
             published = posts[target.platform_id]
             wanted = target.text or post.body
-            self._steps.check(f"{target.platform_id}: her words, letter for letter", published.text.strip() == wanted.strip())
+            self._steps.check(
+                f"{target.platform_id}: her words, letter for letter",
+                published.text.strip() == wanted.strip(),
+            )
             digests = [media.sha256 for media in published.media]
-            self._steps.check(f"{target.platform_id}: her picture, byte for byte", digests == [self._picture.sha256()])
+            self._steps.check(
+                f"{target.platform_id}: her picture, byte for byte", digests == [self._picture.sha256()]
+            )
 
     def _lose_the_answer(self, connection: Connection) -> None:
         self._steps.begin("The line breaks after X took a post and before it said so")
@@ -251,8 +285,12 @@ class Demo:
         self._ada.publishing.targets.add(post.id, connection.id)
         self._ada.publishing.publish_now(post.id)
         (target,) = self._settled(post)
-        copies = [published for published in self._service.control.posts("x") if published.text == DROPPED_TEXT]
-        self._steps.check("the worker asked X instead of sending again", target.state is TargetState.PUBLISHED)
+        copies = [
+            published for published in self._service.control.posts("x") if published.text == DROPPED_TEXT
+        ]
+        self._steps.check(
+            "the worker asked X instead of sending again", target.state is TargetState.PUBLISHED
+        )
         self._steps.check(f"on X there is exactly one ({len(copies)})", len(copies) == 1)
 
     def _try_as_somebody_else(self, post: Post) -> None:

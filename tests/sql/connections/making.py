@@ -107,7 +107,8 @@ def store(
     """Resolve and store, as the worker's callback does."""
     with as_worker(connection):
         resolved = connection.execute(
-            "select connection_id, generation from worker.resolve_connection(%s, %s)", (flow.flow_id, external_id)
+            "select connection_id, generation from worker.resolve_connection(%s, %s)",
+            (flow.flow_id, external_id),
         ).fetchone()
         assert resolved is not None
         row = connection.execute(

@@ -43,9 +43,9 @@ def test_disconnecting_deletes_tokens_and_leaves_one_sealed_copy(
         assert db.execute(DISCONNECT, (account,)).fetchone() == ("disconnected", None)
     assert count(db, "private.token_vault") == 0
     assert db.execute("select sealed_token, generation from private.revocation_outbox").fetchall() == [kept]
-    assert db.execute("select delete_by = now() + interval '24 hours' from private.revocation_outbox").fetchone() == (
-        True,
-    )
+    assert db.execute(
+        "select delete_by = now() + interval '24 hours' from private.revocation_outbox"
+    ).fetchone() == (True,)
     assert db.execute("select lane from private.queue").fetchall() == [("revoke",)]
 
 
@@ -80,7 +80,10 @@ def test_connecting_again_keeps_the_history_and_drops_the_pending_revocation(
     assert connect_account(db, person, external_id="1") == account
     assert count(db, "private.revocation_outbox") == 0
     assert db.execute("select lane from private.queue").fetchall() == [("refresh",)]
-    assert db.execute("select token_generation, state::text from public.connections").fetchone() == (2, "active")
+    assert db.execute("select token_generation, state::text from public.connections").fetchone() == (
+        2,
+        "active",
+    )
 
 
 def test_somebody_else_may_connect_a_disconnected_account(
@@ -92,9 +95,15 @@ def test_somebody_else_may_connect_a_disconnected_account(
 
 def test_the_platform_ends_a_grant_once(db: psycopg.Connection, person: Person, account: uuid.UUID) -> None:
     with as_worker(db):
-        assert db.execute("select worker.revoke_connection(%s, 'invalid_grant', 9)", (account,)).fetchone() == (False,)
-        assert db.execute("select worker.revoke_connection(%s, 'invalid_grant', 1)", (account,)).fetchone() == (True,)
-        assert db.execute("select worker.revoke_connection(%s, 'invalid_grant')", (account,)).fetchone() == (False,)
+        assert db.execute(
+            "select worker.revoke_connection(%s, 'invalid_grant', 9)", (account,)
+        ).fetchone() == (False,)
+        assert db.execute(
+            "select worker.revoke_connection(%s, 'invalid_grant', 1)", (account,)
+        ).fetchone() == (True,)
+        assert db.execute("select worker.revoke_connection(%s, 'invalid_grant')", (account,)).fetchone() == (
+            False,
+        )
     assert count(db, "private.token_vault") == 0
     assert count(db, "private.revocation_outbox") == 0
     with acting_as(db, person):
@@ -106,7 +115,9 @@ def test_the_platform_ends_a_grant_once(db: psycopg.Connection, person: Person, 
     assert notices == [("connection_needs_reconnect", account, "invalid_grant")]
 
 
-def test_a_lost_grant_can_still_be_disconnected(db: psycopg.Connection, person: Person, account: uuid.UUID) -> None:
+def test_a_lost_grant_can_still_be_disconnected(
+    db: psycopg.Connection, person: Person, account: uuid.UUID
+) -> None:
     db.execute("select private.revoke_connection(%s, 'gone')", (account,))
     with acting_as(db, person):
         assert db.execute(DISCONNECT, (account,)).fetchone() == ("disconnected", None)
@@ -115,7 +126,9 @@ def test_a_lost_grant_can_still_be_disconnected(db: psycopg.Connection, person: 
 
 def claim(db: psycopg.Connection, worker: uuid.UUID) -> list[tuple[uuid.UUID, int]]:
     with as_worker(db):
-        return db.execute("select outbox_id, attempt from worker.claim_revocations(%s, 10)", (worker,)).fetchall()
+        return db.execute(
+            "select outbox_id, attempt from worker.claim_revocations(%s, 10)", (worker,)
+        ).fetchall()
 
 
 def report(db: psycopg.Connection, worker: uuid.UUID, outbox: uuid.UUID, attempt: int, outcome: str) -> int:
@@ -138,7 +151,9 @@ def test_a_settled_revocation_leaves_nothing(
     assert report(db, worker, outbox, attempt, outcome) == 0
     assert count(db, "private.revocation_outbox") == 0
     assert count(db, "private.queue") == 0
-    assert db.execute("select count(*) from private.audit_events where action = 'revocation_settled'").fetchone() == (1,)
+    assert db.execute(
+        "select count(*) from private.audit_events where action = 'revocation_settled'"
+    ).fetchone() == (1,)
 
 
 def test_a_passing_failure_is_retried_and_reports_are_fenced(
@@ -166,9 +181,9 @@ def test_after_24_hours_the_copy_is_gone_in_every_case(
     assert db.execute(expire, ("24 hours",)).fetchone() == (1,)
     assert count(db, "private.revocation_outbox") == 0
     assert count(db, "private.queue") == 0
-    assert db.execute("select action from private.audit_events where action like 'revocation%'").fetchall() == [
-        ("revocation_unconfirmed",)
-    ]
+    assert db.execute(
+        "select action from private.audit_events where action like 'revocation%'"
+    ).fetchall() == [("revocation_unconfirmed",)]
 
 
 def test_the_copy_cannot_be_kept_longer(db: psycopg.Connection, account: uuid.UUID) -> None:
@@ -186,7 +201,9 @@ def test_grants_that_run_out_are_announced_and_then_ended(
     db: psycopg.Connection, person: Person, worker: uuid.UUID
 ) -> None:
     account = connect_account(db, person, refresh=False)
-    db.execute("update public.connections set usable_until = now() + interval '60 days' where id = %s", (account,))
+    db.execute(
+        "update public.connections set usable_until = now() + interval '60 days' where id = %s", (account,)
+    )
     remind = "select private.remind_of_expiring_grants(now() + %s::interval)"
     end = "select private.end_expired_grants(now() + %s::interval)"
     assert db.execute(remind, ("52 days",)).fetchone() == (0,)

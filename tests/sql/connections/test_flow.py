@@ -1,9 +1,8 @@
-"""From the button to the stored tokens: one-time, short-lived, bound to person and browser (P1.12, P3.4, P6.5, P6.6)."""
+"""From the button to the stored tokens: one-time, short-lived, bound to person and browser (P1.12, P3.4, P6.5)."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -25,16 +24,20 @@ from tests.support.personas import Person, acting_as, as_worker, create_person, 
 
 
 @pytest.fixture
-def person(db: psycopg.Connection) -> Iterator[Person]:
+def person(db: psycopg.Connection) -> Person:
     register_worker(db)
-    yield create_person(db)
+    return create_person(db)
 
 
-def test_begin_returns_a_link_to_the_worker_and_stores_only_the_hash(db: psycopg.Connection, person: Person) -> None:
+def test_begin_returns_a_link_to_the_worker_and_stores_only_the_hash(
+    db: psycopg.Connection, person: Person
+) -> None:
     url = begin(db, person, "x", ("publish", "analytics"))
     assert url.startswith(f"{PUBLIC_URL}/oauth/x/start?ticket=")
     assert len(ticket_of(url)) == 64
-    flow = db.execute("select user_id, features, scopes, encode(ticket_hash, 'hex') from private.oauth_flows").fetchone()
+    flow = db.execute(
+        "select user_id, features, scopes, encode(ticket_hash, 'hex') from private.oauth_flows"
+    ).fetchone()
     assert flow == (person.user_id, ["analytics", "profile", "publish"], X_SCOPES, digest(ticket_of(url)))
 
 
@@ -89,7 +92,8 @@ def test_reconnect_is_for_an_own_connection(db: psycopg.Connection, person: Pers
 
 def redeem(db: psycopg.Connection, ticket: str, state: str = "s", browser: str = "b") -> None:
     db.execute(
-        "select * from worker.redeem_ticket(%s, %s, %s, %s)", (digest(ticket), digest(state), digest(browser), sealed())
+        "select * from worker.redeem_ticket(%s, %s, %s, %s)",
+        (digest(ticket), digest(state), digest(browser), sealed()),
     )
 
 
@@ -150,11 +154,15 @@ def test_a_state_lives_ten_minutes(db: psycopg.Connection, person: Person) -> No
     assert db.execute(call, (digest("s"), digest("b"), "599 seconds")).fetchone() is not None
 
 
-def test_storing_makes_a_connection_and_a_vault_row_and_ends_the_flow(db: psycopg.Connection, person: Person) -> None:
+def test_storing_makes_a_connection_and_a_vault_row_and_ends_the_flow(
+    db: psycopg.Connection, person: Person
+) -> None:
     flow = consumed_flow(db, person)
     stored = store(db, flow, "123")
     with acting_as(db, person):
-        row = db.execute("select state::text, handle, scopes, token_generation from public.connections").fetchall()
+        row = db.execute(
+            "select state::text, handle, scopes, token_generation from public.connections"
+        ).fetchall()
     assert row == [("active", "mira", X_SCOPES, 1)]
     assert db.execute("select connection_id, user_id, generation from private.token_vault").fetchone() == (
         stored,
@@ -169,7 +177,8 @@ def test_storing_makes_a_connection_and_a_vault_row_and_ends_the_flow(db: psycop
 def test_the_refresh_is_planned_ten_minutes_before_the_end_or_a_fifth_of_a_short_life(
     db: psycopg.Connection, person: Person
 ) -> None:
-    planned = "select extract(epoch from due_at - now())::int from private.queue where lane = 'refresh' and subject_id = %s"
+    planned = """select extract(epoch from due_at - now())::int from private.queue
+                 where lane = 'refresh' and subject_id = %s"""
     long_lived = store(db, consumed_flow(db, person), "1")
     short_lived = store(db, consumed_flow(db, person), "2", access_seconds=600)
     without = store(db, consumed_flow(db, person), "3", refresh=False)
@@ -185,12 +194,16 @@ def test_an_account_belongs_to_one_person(db: psycopg.Connection, person: Person
         db.execute("select * from worker.resolve_connection(%s, 'shared')", (flow.flow_id,))
 
 
-def test_reconnecting_keeps_the_connection_and_counts_the_generation(db: psycopg.Connection, person: Person) -> None:
+def test_reconnecting_keeps_the_connection_and_counts_the_generation(
+    db: psycopg.Connection, person: Person
+) -> None:
     first = connect_account(db, person, external_id="1")
     db.execute("select private.revoke_connection(%s, 'invalid_grant')", (first,))
     again = store(db, consumed_flow(db, person, reconnect=first), "1")
     assert again == first
-    row = db.execute("select state::text, token_generation, last_error_code from public.connections").fetchone()
+    row = db.execute(
+        "select state::text, token_generation, last_error_code from public.connections"
+    ).fetchone()
     assert row == ("active", 2, None)
 
 
@@ -227,9 +240,14 @@ def test_tokens_are_stored_for_the_resolved_connection_and_generation_only(
         store(db, flow, "1", access="cGxhaW4gdG9rZW4=")
 
 
-def test_a_person_who_became_unusable_in_between_connects_nothing(db: psycopg.Connection, person: Person) -> None:
+def test_a_person_who_became_unusable_in_between_connects_nothing(
+    db: psycopg.Connection, person: Person
+) -> None:
     flow = consumed_flow(db, person)
-    db.execute("update private.accounts set state = 'locked', locked_at = now() where user_id = %s", (person.user_id,))
+    db.execute(
+        "update private.accounts set state = 'locked', locked_at = now() where user_id = %s",
+        (person.user_id,),
+    )
     with denied(db, "NX217"):
         store(db, flow, "1")
 

@@ -27,7 +27,9 @@ def test_every_record_is_counted_and_found(db: psycopg.Connection, account: uuid
             (digest(ticket), digest("s"), digest("b"), sealed("k1")),
         )
         assert db.execute("select * from worker.count_key_use()").fetchall() == [("k1", 5)]
-        rows = db.execute("select table_name, row_id, field from worker.tokens_to_rewrap('k1', 100)").fetchall()
+        rows = db.execute(
+            "select table_name, row_id, field from worker.tokens_to_rewrap('k1', 100)"
+        ).fetchall()
     assert {row[:1] + row[2:] for row in rows} == {
         ("token_vault", "access"),
         ("token_vault", "refresh"),

@@ -75,7 +75,9 @@ def test_a_renewal_inside_the_refresh_job_makes_it_due_again(
 ) -> None:
     db.execute("update private.queue set due_at = now() where lane = 'refresh'")
     with as_worker(db):
-        job = db.execute("select subject_id, attempt from worker.claim_jobs(%s, 'refresh', 5)", (worker,)).fetchone()
+        job = db.execute(
+            "select subject_id, attempt from worker.claim_jobs(%s, 'refresh', 5)", (worker,)
+        ).fetchone()
         assert job is not None
         store(db, account, worker, 2)
         result = f'[{{"lane": "refresh", "subject_id": "{account}", "attempt": {job[1]}, "outcome": "done"}}]'
@@ -91,7 +93,9 @@ def test_a_failed_renewal_gives_the_lease_back_and_disconnects_nobody(
     with as_worker(db):
         db.execute(LEASE, (account, worker, 1))
         assert db.execute("select worker.fail_refresh(%s, %s, 'x')", (account, other)).fetchone() == (False,)
-        assert db.execute("select worker.fail_refresh(%s, %s, 'HTTP 503 <b>')", (account, worker)).fetchone() == (True,)
+        assert db.execute(
+            "select worker.fail_refresh(%s, %s, 'HTTP 503 <b>')", (account, worker)
+        ).fetchone() == (True,)
         assert db.execute(LEASE, (account, other, 1)).fetchone() == (1, True, True)
     row = db.execute("select state::text, last_error_code from public.connections").fetchone()
     assert row == ("active", "HTTP_503_b_")

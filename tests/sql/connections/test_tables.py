@@ -69,7 +69,9 @@ def test_reference_rows_are_read_only(db: psycopg.Connection) -> None:
 
 def test_direct_messages_of_x_are_unlawful_everywhere(db: psycopg.Connection) -> None:
     with denied(db, "23514"):
-        db.execute("update public.platform_features set scopes = scopes || 'dm.read'::text where platform_id = 'x'")
+        db.execute(
+            "update public.platform_features set scopes = scopes || 'dm.read'::text where platform_id = 'x'"
+        )
     register_worker(db)
     connect_account(db, create_person(db))
     with denied(db, "23514"):

@@ -35,15 +35,19 @@ def add(db: psycopg.Connection, table: str, **columns: object) -> uuid.UUID:
 
 @pytest.mark.parametrize(
     ("table", "columns"),
-    [("scripts", {"title": "t", "body": "b"}), ("posts", {"title": "t", "body": "b"}), ("captions", {"body": "b"})],
+    [
+        ("scripts", {"title": "t", "body": "b"}),
+        ("posts", {"title": "t", "body": "b"}),
+        ("captions", {"body": "b"}),
+    ],
 )
 def test_rows_are_for_their_person(db: psycopg.Connection, table: str, columns: dict[str, str]) -> None:
     mine, other = create_person(db), create_person(db)
     with acting_as(db, mine):
         row = add(db, table, **columns)
-        assert db.execute(f"update public.{table} set body = 'c' where id = %s returning user_id", (row,)).fetchone() == (
-            mine.user_id,
-        )
+        assert db.execute(
+            f"update public.{table} set body = 'c' where id = %s returning user_id", (row,)
+        ).fetchone() == (mine.user_id,)
         with denied(db, "42501"):
             db.execute(f"update public.{table} set user_id = %s", (other.user_id,))
         with denied(db, "42501"):
@@ -139,7 +143,9 @@ def test_registering_refuses(db: psycopg.Connection, name: str, mime: str, code:
     name = upload(db, me, name.format(me=me.user_id, other=other.user_id), mime)
     with acting_as(db, me):
         if code is None:
-            assert db.execute("select kind::text from public.register_media(%s)", (name,)).fetchone() == ("image",)
+            assert db.execute("select kind::text from public.register_media(%s)", (name,)).fetchone() == (
+                "image",
+            )
             return
         with denied(db, code):
             db.execute("select public.register_media(%s)", (name,))
@@ -150,7 +156,14 @@ def test_registering_refuses(db: psycopg.Connection, name: str, mime: str, code:
 def test_media_rows_cannot_be_made_up(db: psycopg.Connection) -> None:
     person = create_person(db)
     with acting_as(db, person), denied(db, "42501"):
-        add(db, "media", object_name=f"{person.user_id}/x.png", kind="image", mime_type="image/png", size_bytes=1)
+        add(
+            db,
+            "media",
+            object_name=f"{person.user_id}/x.png",
+            kind="image",
+            mime_type="image/png",
+            size_bytes=1,
+        )
 
 
 def test_only_the_description_of_a_file_changes(db: psycopg.Connection) -> None:

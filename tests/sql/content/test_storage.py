@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.personas import Person, acting_as, create_person, denied
 
-INSERT = "insert into storage.objects (bucket_id, name, owner_id, metadata) values (%s, %s, %s, '{\"size\": 1, \"mimetype\": \"image/png\"}')"
+INSERT = """insert into storage.objects (bucket_id, name, owner_id, metadata)
+            values (%s, %s, %s, '{"size": 1, "mimetype": "image/png"}')"""
 
 TRAVERSAL = [
     "{me}/../{other}/a.png",
@@ -104,7 +105,9 @@ def test_media_are_never_overwritten_or_renamed_and_avatars_are(db: psycopg.Conn
 
 
 def test_a_file_stays_as_long_as_a_media_row_names_it(db: psycopg.Connection, me: Person) -> None:
-    db.execute("select set_config('storage.allow_delete_query', 'true', true)")  # what the storage service does
+    db.execute(
+        "select set_config('storage.allow_delete_query', 'true', true)"
+    )  # what the storage service does
     remove = "delete from storage.objects where bucket_id = 'media' returning name"
     with acting_as(db, me):
         put(db, "media", f"{me.user_id}/a.png", me)

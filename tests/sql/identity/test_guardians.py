@@ -129,4 +129,4 @@ def test_unlawful_records_are_refused(db: Connection, values: str) -> None:
     minor = _minor(db)
     db.execute("insert into private.guardian_consents (user_id) values (%s)", (minor.user_id,))
     with denied(db, "23514"):
-        db.execute(f"update private.guardian_consents set {values}")  # type: ignore[arg-type]  # noqa: S608
+        db.execute(f"update private.guardian_consents set {values}")  # type: ignore[arg-type]

@@ -104,7 +104,7 @@ def test_a_session_ends_by_inactivity_and_at_its_end(
 )
 def test_a_live_session_alone_is_not_enough(db: Connection, change: LiteralString, code: str) -> None:
     person = create_person(db)
-    db.execute("update private.accounts set " + change + " where user_id = %s", (person.user_id,))  # noqa: S608
+    db.execute("update private.accounts set " + change + " where user_id = %s", (person.user_id,))
     with acting_as(db, person):
         assert scalar(db, IS_LIVE)
         assert not scalar(db, "select private.account_is_usable()")

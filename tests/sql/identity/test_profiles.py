@@ -176,7 +176,7 @@ def test_a_dead_session_sees_nothing(db: Connection) -> None:
 def test_protected_columns(db: Connection, change: LiteralString) -> None:
     """Through the column grants, and through the trigger where grants were opened (mass assignment)."""
     ada = create_person(db)
-    statement = "update public.profiles set bio = 'x', " + change  # noqa: S608
+    statement = "update public.profiles set bio = 'x', " + change
     with denied(db, "42501"), acting_as(db, ada):
         db.execute(statement)
     db.execute("grant all on public.profiles to authenticated")
@@ -219,7 +219,7 @@ def test_people_neither_make_nor_delete_profiles(db: Connection, statement: Lite
 def test_values_out_of_bounds(db: Connection, column: LiteralString, value: str) -> None:
     ada = create_person(db)
     with denied(db, "23514"), acting_as(db, ada):
-        update = "update public.profiles set " + column + " = %s"  # noqa: S608
+        update = "update public.profiles set " + column + " = %s"
         db.execute(update, (value.replace("{user}", str(ada.user_id)),))
 
 

@@ -114,7 +114,7 @@ def test_nobody_under_13_gets_an_account(db: Connection, years: int, days: int) 
 def test_the_13th_birthday_to_the_second(db: Connection, now: str, is_refused: bool) -> None:
     user = _sign_up(db, {})
     for table in ("media_kits", "preferences", "profiles"):
-        db.execute(f"delete from public.{table} where user_id = %s", (user,))  # type: ignore[arg-type]  # noqa: S608
+        db.execute(f"delete from public.{table} where user_id = %s", (user,))  # type: ignore[arg-type]
     db.execute("delete from private.accounts where user_id = %s", (user,))
     opening = ('select private.open_account(%s, \'{"birth_date": "2012-02-29"}\', %s)', (user, now))
     if is_refused:

@@ -87,7 +87,7 @@ def test_taking_back(db: Connection) -> None:
 def test_unlawful_states_are_refused(db: Connection, change: str) -> None:
     db.execute(ENQUEUE, (SUBJECT, T0, T0))
     with denied(db, "23514"):
-        db.execute(f"update private.queue set {change}")  # type: ignore[arg-type]  # noqa: S608
+        db.execute(f"update private.queue set {change}")  # type: ignore[arg-type]
 
 
 def test_a_dead_letter_holds_a_code_and_no_text(db: Connection) -> None:

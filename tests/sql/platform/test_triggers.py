@@ -39,7 +39,7 @@ def test_a_person_changes_free_columns(things: Connection) -> None:
 )
 def test_a_person_does_not_change_protected_ones(things: Connection, change: str) -> None:
     with denied(things, "NX010"), acting_as(things, create_person(things)):
-        things.execute(f"update public.things set {change}")  # type: ignore[arg-type]  # noqa: S608
+        things.execute(f"update public.things set {change}")  # type: ignore[arg-type]
 
 
 def test_workers_and_functions_do(things: Connection) -> None:

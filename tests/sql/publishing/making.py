@@ -30,27 +30,40 @@ class Scene:
     def schedule(self, offset: str = "0") -> None:
         """The person schedules the post at now() + offset."""
         with acting_as(self.db, self.person):
-            self.db.execute("select * from public.schedule_post(%s, now() + %s::interval)", (self.post, offset))
+            self.db.execute(
+                "select * from public.schedule_post(%s, now() + %s::interval)", (self.post, offset)
+            )
 
     def claim(self, offset: str = "0", *, worker: uuid.UUID | None = None, limit: int = 100) -> list[Row]:
         """What the worker is given at now() + offset; its heart beats."""
         worker = worker or self.worker
-        self.db.execute("update private.workers set heartbeat_at = now() + %s::interval where id = %s", (offset, worker))
+        self.db.execute(
+            "update private.workers set heartbeat_at = now() + %s::interval where id = %s", (offset, worker)
+        )
         with self.db.cursor(row_factory=dict_row) as cursor:
             query = "select * from private.claim_targets(%s, %s, null, now() + %s::interval)"
             return cursor.execute(query, (worker, limit, offset)).fetchall()
 
-    def mark(self, attempt: int, offset: str = "0", *, worker: uuid.UUID | None = None, key: str = "key") -> bool:
+    def mark(
+        self, attempt: int, offset: str = "0", *, worker: uuid.UUID | None = None, key: str = "key"
+    ) -> bool:
         """Whether the worker may send."""
         mark = json.dumps([{"target_id": str(self.target), "attempt": attempt, "platform_key": key}])
         rows = self.db.execute(
-            "select * from private.mark_sending(%s, %s, now() + %s::interval)", (worker or self.worker, mark, offset)
+            "select * from private.mark_sending(%s, %s, now() + %s::interval)",
+            (worker or self.worker, mark, offset),
         ).fetchall()
         assert rows in ([], [(self.target,)])
         return bool(rows)
 
     def report(
-        self, attempt: int, outcome: str, offset: str = "0", *, worker: uuid.UUID | None = None, **more: object
+        self,
+        attempt: int,
+        outcome: str,
+        offset: str = "0",
+        *,
+        worker: uuid.UUID | None = None,
+        **more: object,
     ) -> bool:
         """Whether the report was accepted."""
         result = {"target_id": str(self.target), "attempt": attempt, "outcome": outcome, **more}
@@ -101,7 +114,8 @@ class Scene:
     def kill(self, worker: uuid.UUID | None = None) -> None:
         """The worker's heart stopped long ago."""
         self.db.execute(
-            "update private.workers set heartbeat_at = now() - interval '1 hour' where id = %s", (worker or self.worker,)
+            "update private.workers set heartbeat_at = now() - interval '1 hour' where id = %s",
+            (worker or self.worker,),
         )
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.sql.publishing.making import Scene
 from tests.support.personas import acting_as, create_person, denied
 
-RESCHEDULE = "select state::text, scheduled_at = now() + %s::interval from public.reschedule_target(%s, now() + %s::interval, %s)"
+RESCHEDULE = """select state::text, scheduled_at = now() + %s::interval
+                from public.reschedule_target(%s, now() + %s::interval, %s)"""
 RETRY = "select state::text, scheduled_at = now() from public.retry_target(%s, %s)"
 CANCEL = "select state::text from public.cancel_target(%s)"
 RESOLVE = "select state::text, external_url, failure_code from public.resolve_unconfirmed(%s, %s, %s)"
@@ -59,8 +60,15 @@ def test_rescheduling_checks_again(scene: Scene) -> None:
         scene.db.execute(RESCHEDULE, ("-2 hours", scene.target, "-2 hours", None))
 
 
-@pytest.mark.parametrize("function", ["cancel_target(%s)", "retry_target(%s)", "resolve_unconfirmed(%s, true)",
-                                      "reschedule_target(%s, now())"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "cancel_target(%s)",
+        "retry_target(%s)",
+        "resolve_unconfirmed(%s, true)",
+        "reschedule_target(%s, now())",
+    ],
+)
 def test_other_people_reach_nothing(scene: Scene, function: str) -> None:
     scene.schedule("1 hour")
     with acting_as(scene.db, create_person(scene.db)), denied(scene.db, "NX402"):
@@ -73,7 +81,11 @@ def test_retrying_a_failure_starts_a_new_count_but_never_reuses_an_attempt_numbe
     scene.schedule()
     assert [row["attempt"] for row in scene.claim()] == [1]
     scene.report(1, "rejected", code="403", message="Not allowed")
-    assert (scene.state(), scene.row()["failure_code"], scene.row()["failure_message"]) == ("failed", "403", "Not allowed")
+    assert (scene.state(), scene.row()["failure_code"], scene.row()["failure_message"]) == (
+        "failed",
+        "403",
+        "Not allowed",
+    )
     with acting_as(scene.db, scene.person):
         assert scene.db.execute(RETRY, (scene.target, None)).fetchone() == ("scheduled", True)
         assert scene.db.execute(RETRY, (scene.target, None)).fetchone() == ("scheduled", True)
@@ -179,12 +191,18 @@ def test_the_person_did_not_find_it_and_retries(scene: Scene) -> None:
     unconfirmed(scene)
     with acting_as(scene.db, scene.person):
         for _ in range(2):
-            assert scene.db.execute(RESOLVE, (scene.target, False, None)).fetchone() == ("failed", None, "NX437")
+            assert scene.db.execute(RESOLVE, (scene.target, False, None)).fetchone() == (
+                "failed",
+                None,
+                "NX437",
+            )
         assert scene.db.execute(RETRY, (scene.target, None)).fetchone() == ("scheduled", True)
     assert [row["mode"] for row in scene.claim()] == ["publish"]
 
 
-@pytest.mark.parametrize(("found", "url"), [(None, None), (True, "http://x.com"), (True, "javascript:alert(1)")])
+@pytest.mark.parametrize(
+    ("found", "url"), [(None, None), (True, "http://x.com"), (True, "javascript:alert(1)")]
+)
 def test_resolving_takes_an_answer_and_a_safe_link(scene: Scene, found: bool | None, url: str | None) -> None:
     unconfirmed(scene)
     with acting_as(scene.db, scene.person), denied(scene.db, "NX002"):

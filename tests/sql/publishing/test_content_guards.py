@@ -103,7 +103,11 @@ def test_files_are_still_while_they_are_published(scene: Scene) -> None:
     with denied(scene.db, "NX423"):
         attach(scene, "b")
     with acting_as(scene.db, scene.person):
-        for statement in ("delete from public.post_media", "update public.post_media set position = 2", "delete from public.media"):
+        for statement in (
+            "delete from public.post_media",
+            "update public.post_media set position = 2",
+            "delete from public.media",
+        ):
             with denied(scene.db, "NX423"):
                 scene.db.execute(statement)
 

@@ -17,11 +17,15 @@ NOW = "select id, state::text, scheduled_at = now(), revision from public.publis
 
 
 def test_scheduling_takes_every_target_of_the_post(scene: Scene) -> None:
-    second = add_target(scene.db, scene.person, scene.post, connect_account(scene.db, scene.person, "linkedin"))
+    second = add_target(
+        scene.db, scene.person, scene.post, connect_account(scene.db, scene.person, "linkedin")
+    )
     with acting_as(scene.db, scene.person):
         rows = scene.db.execute(SCHEDULE, (scene.post, "1 hour", None)).fetchall()
     assert sorted(rows) == sorted([(scene.target, "scheduled", 1), (second, "scheduled", 1)])
-    due = scene.db.execute("select count(*) from private.queue where lane = 'publish' and due_at = now() + interval '1 hour'")
+    due = scene.db.execute(
+        "select count(*) from private.queue where lane = 'publish' and due_at = now() + interval '1 hour'"
+    )
     assert due.fetchone() == (2,)
     assert scene.events() == [("draft", "scheduled", None)]
 
@@ -43,7 +47,9 @@ def test_a_double_click_without_a_key_is_harmless(scene: Scene) -> None:
             scene.db.execute(SCHEDULE, (scene.post, "2 hours", None))
 
 
-@pytest.mark.parametrize(("offset", "code"), [("-61 seconds", "NX411"), (None, "NX411"), ("-59 seconds", None)])
+@pytest.mark.parametrize(
+    ("offset", "code"), [("-61 seconds", "NX411"), (None, "NX411"), ("-59 seconds", None)]
+)
 def test_the_time_is_not_past(scene: Scene, offset: str | None, code: str | None) -> None:
     with acting_as(scene.db, scene.person):
         if code is None:
@@ -60,12 +66,21 @@ def test_infinity_is_no_time(scene: Scene) -> None:
 
 def test_problems_come_as_json(scene: Scene) -> None:
     scene.db.execute("update public.posts set body = %s", ("x" * 281,))
-    with acting_as(scene.db, scene.person), scene.db.transaction(), pytest.raises(psycopg.Error) as caught, scene.db.transaction():
+    with (
+        acting_as(scene.db, scene.person),
+        scene.db.transaction(),
+        pytest.raises(psycopg.Error) as caught,
+        scene.db.transaction(),
+    ):
         scene.db.execute(SCHEDULE, (scene.post, "1 hour", None))
     assert caught.value.sqlstate == "NX410"
     [problem] = json.loads(caught.value.diag.message_detail or "")
     assert (problem["target_id"], problem["rule"], problem["limit_value"], problem["measured"]) == (
-        str(scene.target), "text_length", 280, 281)
+        str(scene.target),
+        "text_length",
+        280,
+        281,
+    )
     assert scene.state() == "draft"
 
 
@@ -76,8 +91,10 @@ def test_warnings_do_not_stop_anybody(scene: Scene) -> None:
         (scene.person.user_id, f"{scene.person.user_id}/a.png"),
     ).fetchone()
     assert media is not None
-    scene.db.execute("insert into public.post_media (post_id, media_id, user_id) values (%s, %s, %s)",
-                     (scene.post, media[0], scene.person.user_id))
+    scene.db.execute(
+        "insert into public.post_media (post_id, media_id, user_id) values (%s, %s, %s)",
+        (scene.post, media[0], scene.person.user_id),
+    )
     scene.schedule("1 hour")
     assert scene.state() == "scheduled"
 
@@ -130,4 +147,7 @@ def test_publish_now_brings_forward_what_was_scheduled_and_repeats(scene: Scene)
     with acting_as(scene.db, scene.person):
         assert scene.db.execute(NOW, (scene.post, None)).fetchall() == [(scene.target, "publishing", True, 2)]
         key = uuid.uuid4()
-        assert scene.db.execute(NOW, (scene.post, key)).fetchall() == scene.db.execute(NOW, (scene.post, key)).fetchall()
+        assert (
+            scene.db.execute(NOW, (scene.post, key)).fetchall()
+            == scene.db.execute(NOW, (scene.post, key)).fetchall()
+        )

@@ -17,7 +17,9 @@ def problems(db: psycopg.Connection, target: uuid.UUID, offset: str = "0") -> li
     ).fetchall()
 
 
-def attach(scene: Scene, kind: str, mime: str, *, size: int = 1000, alt: str | None = "alt", **more: object) -> None:
+def attach(
+    scene: Scene, kind: str, mime: str, *, size: int = 1000, alt: str | None = "alt", **more: object
+) -> None:
     columns = {"kind": kind, "mime_type": mime, "size_bytes": size, "alt_text": alt, **more}
     names = ", ".join(columns)
     row = scene.db.execute(
@@ -70,7 +72,9 @@ def test_texts(db: psycopg.Connection, platform: str, body: str, expected: list[
         ("linkedin", [("image", "image/png")] * 21, ["image_count"]),
     ],
 )
-def test_files(db: psycopg.Connection, platform: str, files: list[tuple[str, str]], expected: list[str]) -> None:
+def test_files(
+    db: psycopg.Connection, platform: str, files: list[tuple[str, str]], expected: list[str]
+) -> None:
     scene = make_scene(db, platform)
     for kind, mime in files:
         attach(scene, kind, mime)
