@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from uuid import UUID
 
+from nexora_client.errors import WrongState
 from nexora_client.rows import Instant, OwnedRow, Row
-from nexora_client.transport import Transport, parse_row, parse_value
+from nexora_client.transport import Transport, parse_row, parse_rows, parse_value
 
 __all__ = [
     "Connection",
@@ -136,6 +137,9 @@ class ConnectionsContext:
             ValidationFailed: the platform does not offer a feature, or the redirect is not on the list.
             NotFound: the person has no connection `reconnect`.
             NoWorker: no worker runs that could receive the person.
+
+        The browser comes back to `redirect_to` with `connection_code`, for `confirm`, or with `error`, an NX
+        code of `errors.NX_ERRORS`.
         """
         answer = self._transport.call(
             "begin_connection",
@@ -145,6 +149,27 @@ class ConnectionsContext:
             reconnect=reconnect,
         )
         return parse_value(str, answer)
+
+    def confirm(self, code: str) -> Connection:
+        """Complete a connection, within 10 minutes, in the session of the person who began it.
+
+        Args:
+            code: the `connection_code` with which the browser came back; works once.
+
+        Raises:
+            WrongState: the code is unknown, used, expired or belongs to somebody else's attempt (NX210).
+                Nothing was connected; what the platform granted is given back to it.
+            AlreadyExists: somebody else has connected this account meanwhile.
+            Conflict: this is not the account to reconnect, or its tokens were changed meanwhile.
+        """
+        rows = parse_rows(Connection, self._transport.call("confirm_connection", code=code))
+        if not rows:
+            raise WrongState(
+                "This connection attempt is unknown, used or expired",
+                code="NX210",
+                hint="Start again from the list of connections.",
+            )
+        return rows[0]
 
     def disconnect(self, connection_id: UUID) -> Connection:
         """Disconnect an account: its tokens are deleted at once (P6.7). Repeating it changes nothing.

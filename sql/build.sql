@@ -67,7 +67,9 @@
 \ir 20_connections/oauth_callback.sql
 \ir 20_connections/refresh.sql
 \ir 20_connections/revocations.sql
-\ir 20_connections/store_connection.sql
+\ir 20_connections/pending_connections.sql
+\ir 20_connections/resolve_connection.sql
+\ir 20_connections/confirm_connection.sql
 \ir 20_connections/disconnect.sql
 \ir 20_connections/key_rotation.sql
 \ir 20_connections/housekeeping.sql
@@ -80,7 +82,9 @@
 \ir ../policies/20_connections/oauth_callback.sql
 \ir ../policies/20_connections/refresh.sql
 \ir ../policies/20_connections/revocations.sql
-\ir ../policies/20_connections/store_connection.sql
+\ir ../policies/20_connections/pending_connections.sql
+\ir ../policies/20_connections/resolve_connection.sql
+\ir ../policies/20_connections/confirm_connection.sql
 \ir ../policies/20_connections/disconnect.sql
 \ir ../policies/20_connections/key_rotation.sql
 

@@ -652,7 +652,7 @@ class Gateway:
             repeat=True,
         )
 
-    async def store_connection(
+    async def hold_connection(
         self,
         *,
         flow_id: UUID,
@@ -669,21 +669,23 @@ class Gateway:
         key_ids: Sequence[str],
         access_expires_at: datetime | None,
         refresh_expires_at: datetime | None,
-    ) -> UUID:
-        """Store a connected account with its sealed tokens; answers the connection's id.
+        code_hash: str,
+    ) -> datetime:
+        """Hold an account with its sealed tokens until the person confirms it; answers until when.
 
         Args:
             scopes: granted by the platform, as it answered.
             generation: as `resolve_connection` answered; the sealed values are bound to it.
             key_ids: ids of the keys that wrap the sealed values.
+            code_hash: SHA-256 in hex of the code that the browser takes to the front end.
 
         Raises:
             ConnectionRuleError: NX214 a needed scope was not granted, or scopes were widened.
 
-        Repeat: NOT after a lost answer (the generation would no longer match); the person starts again.
+        Repeat: NOT after a lost answer (the flow is gone then); the person starts again.
         """
         data = await self._call(
-            "store_connection",
+            "hold_connection",
             {
                 "p_flow_id": str(flow_id),
                 "p_connection_id": str(connection_id),
@@ -699,10 +701,11 @@ class Gateway:
                 "p_key_ids": list(key_ids),
                 "p_access_expires_at": _instant(access_expires_at),
                 "p_refresh_expires_at": _instant(refresh_expires_at),
+                "p_code_hash": code_hash,
             },
             repeat=False,
         )
-        return _scalar("store_connection", UUID, data)
+        return _scalar("hold_connection", datetime, data)
 
     # --- tokens ---------------------------------------------------------------------------------------------
 

@@ -51,7 +51,8 @@ begin
   if private.setting('public_url') is null then
     perform private.fail('NX205');
   end if;
-  if (select count(*) from private.oauth_flows where user_id = p_user and expires_at > p_now) >= 10 then
+  if (select count(*) from private.oauth_flows where user_id = p_user and expires_at > p_now)
+     + (select count(*) from private.pending_connections where user_id = p_user and expires_at > p_now) >= 10 then
     perform private.fail('NX206');
   end if;
   return v_features;

@@ -44,23 +44,19 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_connection public.connections;
   v_vault private.token_vault;
-  v_outbox uuid;
 begin
   perform from public.connections where id = p_connection_id and state <> 'disconnected' for update;
   v_vault := private.drop_tokens(p_connection_id);
   if v_vault.connection_id is not null then
-    insert into private.revocation_outbox
-      (user_id, platform_id, connection_id, generation, sealed_token, created_at, delete_by)
-    select c.user_id, c.platform_id, c.id, v_vault.generation, v_vault.sealed_revocation, p_now,
-           p_now + interval '24 hours' -- P6.7
-    from public.connections c where c.id = p_connection_id
-    returning id into v_outbox;
-    perform private.enqueue('revoke', v_outbox, p_now, p_now);
+    perform private.request_revocation((gen_random_uuid(), c.user_id, c.platform_id, c.id, c.external_account_id,
+      v_vault.generation, v_vault.sealed_revocation, p_now, p_now + interval '24 hours', 0)::private.revocation_outbox)
+      from public.connections c where c.id = p_connection_id; -- P6.7
   end if;
   update public.connections
     set state = 'disconnected', disconnected_at = p_now, token_expires_at = null, refresh_expires_at = null,
         usable_until = null, updated_at = p_now
     where id = p_connection_id and state <> 'disconnected' returning * into v_connection;
+  perform private.drop_pending_connections_of(p_connection_id, p_now);
   perform private.audit('connection_disconnected', 'connection', p_connection_id,
                         jsonb_build_object('platform_id', v_connection.platform_id), p_now);
   return v_connection;

@@ -20,6 +20,25 @@ end;
 $$;
 comment on function private.forget_oauth_flows(timestamptz) is 'Housekeeping: deletes attempts and tickets that expired.';
 
+create function private.drop_unconfirmed_connections(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_pending private.pending_connections;
+  v_count bigint := 0;
+begin
+  for v_pending in
+    select * from private.pending_connections where expires_at <= p_now
+    order by expires_at limit private.setting_int('housekeeping_batch') for update skip locked
+  loop
+    perform private.drop_pending_connection(v_pending, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.drop_unconfirmed_connections(timestamptz) is
+  'Housekeeping: what nobody confirmed within ten minutes is deleted and given back to the platform.';
+
 create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -57,6 +76,7 @@ comment on function private.end_expired_grants(timestamptz) is
 
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('forget_oauth_flows', 'private.forget_oauth_flows', 200),
+  ('drop_unconfirmed_connections', 'private.drop_unconfirmed_connections', 205),
   ('expire_revocations', 'private.expire_revocations', 210),
   ('end_expired_grants', 'private.end_expired_grants', 220),
   ('remind_of_expiring_grants', 'private.remind_of_expiring_grants', 230);

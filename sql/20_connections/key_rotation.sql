@@ -22,6 +22,12 @@ language sql stable security invoker set search_path = '' as $$
   union all
   select 'oauth_flows', w.id, w.user_id, null, w.platform_id, null, 'verifier', w.sealed_verifier
   from private.oauth_flows w where w.sealed_verifier is not null
+  union all
+  select 'pending_connections', p.id, p.user_id, p.connection_id, p.platform_id, p.generation, f.field, f.sealed
+  from private.pending_connections p
+  cross join lateral (values ('access', p.sealed_access), ('refresh', p.sealed_refresh),
+                             ('revocation', p.sealed_revocation)) f (field, sealed)
+  where f.sealed is not null
 $$;
 comment on function private.sealed_records() is 'Every sealed record in the database, one row each.';
 
@@ -32,7 +38,7 @@ language sql stable security definer set search_path = '' as $$
   select r.table_name, r.row_id, r.user_id, r.connection_id, r.platform_id, r.generation, r.field,
          private.sealed_to_text(r.sealed)
   from private.sealed_records() r
-  where private.sealed_key_id(r.sealed) = p_key_id and r.table_name <> 'oauth_flows'
+  where private.sealed_key_id(r.sealed) = p_key_id and r.table_name not in ('oauth_flows', 'pending_connections')
   limit least(greatest(p_limit, 0), 1000)
 $$;
 comment on function private.tokens_to_rewrap(text, int) is 'Body of worker.tokens_to_rewrap().';

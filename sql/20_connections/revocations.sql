@@ -97,15 +97,25 @@ end;
 $$;
 comment on function private.expire_revocations(timestamptz) is 'Housekeeping: deletes sealed copies that are a day old.';
 
+create function private.request_revocation(p_row private.revocation_outbox) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  insert into private.revocation_outbox select (p_row).*;
+  perform private.enqueue('revoke', p_row.id, p_row.created_at, p_row.created_at);
+end;
+$$;
+comment on function private.request_revocation(private.revocation_outbox) is 'Has a worker tell the platform.';
+
 -- A new grant for the same account must not be revoked by the end of the old one: some platforms revoke all at once.
-create function private.forget_revocations(p_connection_id uuid) returns void
+create function private.forget_revocations(p_platform text, p_external_account_id text) returns void
 language sql volatile security invoker set search_path = '' as $$
   with gone as (
-    delete from private.revocation_outbox o where o.connection_id = p_connection_id returning o.id
+    delete from private.revocation_outbox o
+    where o.platform_id = p_platform and o.external_account_id = p_external_account_id returning o.id
   )
   delete from private.queue q using gone g where q.lane = 'revoke' and q.subject_id = g.id
 $$;
-comment on function private.forget_revocations(uuid) is
+comment on function private.forget_revocations(text, text) is
   'Deletes what was still to be revoked, when an account is connected again.';
 
 create function worker.claim_revocations(p_worker_id uuid, p_limit int)

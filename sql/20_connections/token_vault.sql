@@ -2,7 +2,7 @@
 -- Why:     one row per live connection with its sealed tokens. No role of the API has any right on it, not even the
 --          holder of the secret key: workers get single records through functions (P3.4, P6.6).
 -- Caller:  the functions of this context.
--- Locks:   after the connection's row, before queue rows. See store_connection.sql and disconnect.sql.
+-- Locks:   after the connection's row, before queue rows. See confirm_connection.sql and disconnect.sql.
 
 create table private.token_vault (
   connection_id uuid primary key,

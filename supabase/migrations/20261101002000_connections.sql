@@ -267,7 +267,7 @@ end $$;
 -- Why:     one row per live connection with its sealed tokens. No role of the API has any right on it, not even the
 --          holder of the secret key: workers get single records through functions (P3.4, P6.6).
 -- Caller:  the functions of this context.
--- Locks:   after the connection's row, before queue rows. See store_connection.sql and disconnect.sql.
+-- Locks:   after the connection's row, before queue rows. See confirm_connection.sql and disconnect.sql.
 
 create table private.token_vault (
   connection_id uuid primary key,
@@ -316,7 +316,8 @@ comment on function private.write_vault_row(private.token_vault) is 'Puts a set 
 -- private.revocation_outbox
 -- Why:     disconnecting deletes the tokens at once; telling the platform takes a worker and a network. What that needs
 --          waits here, sealed for this purpose only, and is gone within 24 hours in every case (P6.7).
--- Caller:  disconnect.sql writes, revocations.sql reads and deletes, housekeeping deletes what is past its time.
+-- Caller:  disconnect.sql and pending_connections.sql write, revocations.sql reads and deletes, housekeeping deletes what
+--          is past its time.
 -- Note:    no foreign keys: the row must outlive the connection and the account (its ids are part of what opens the
 --          record), and delete_by bounds its life more tightly than any erasure.
 
@@ -325,6 +326,7 @@ create table private.revocation_outbox (
   user_id uuid not null,
   platform_id text not null,
   connection_id uuid not null,
+  external_account_id text not null,
   generation int not null,
   sealed_token bytea not null,
   created_at timestamptz not null,
@@ -335,20 +337,23 @@ create table private.revocation_outbox (
     check (delete_by > created_at and delete_by <= created_at + interval '24 hours')
 );
 create index revocation_outbox_delete_by_idx on private.revocation_outbox (delete_by);
-create index revocation_outbox_connection_id_idx on private.revocation_outbox (connection_id);
+create index revocation_outbox_external_account_id_idx on private.revocation_outbox (external_account_id, platform_id);
 create index revocation_outbox_user_id_idx on private.revocation_outbox (user_id);
 comment on table private.revocation_outbox is
   'Tokens that the platform is still to be told to revoke; at most for a day.';
 comment on column private.revocation_outbox.delete_by is
   'The row is deleted then, whether the platform answered or not.';
+comment on column private.revocation_outbox.external_account_id is
+  'Whose grant it is: when the account is connected again, by whomever, its old grant is not revoked any more.';
 
 -- ==== sql/20_connections/oauth_flows.sql
 
 -- private.oauth_flows
 -- Why:     one attempt to connect an account, from the button to the stored tokens. Ticket, state and browser are known
 --          here by their SHA-256 only; all three are random, one-time and short-lived (RFC 9700).
--- Caller:  begin_connection.sql, oauth_callback.sql, store_connection.sql; housekeeping deletes what expired.
--- States:  begun (ticket) -> redeemed (state and browser) -> consumed (the platform came back) -> row deleted (stored)
+-- Caller:  begin_connection.sql, oauth_callback.sql, resolve_connection.sql; housekeeping deletes what expired.
+-- States:  begun (ticket) -> redeemed (state and browser) -> consumed (the platform came back) -> row deleted (its grant is in
+--          pending_connections)
 
 create table private.oauth_flows (
   id uuid primary key default gen_random_uuid(),
@@ -442,7 +447,8 @@ begin
   if private.setting('public_url') is null then
     perform private.fail('NX205');
   end if;
-  if (select count(*) from private.oauth_flows where user_id = p_user and expires_at > p_now) >= 10 then
+  if (select count(*) from private.oauth_flows where user_id = p_user and expires_at > p_now)
+     + (select count(*) from private.pending_connections where user_id = p_user and expires_at > p_now) >= 10 then
     perform private.fail('NX206');
   end if;
   return v_features;
@@ -798,15 +804,25 @@ end;
 $$;
 comment on function private.expire_revocations(timestamptz) is 'Housekeeping: deletes sealed copies that are a day old.';
 
+create function private.request_revocation(p_row private.revocation_outbox) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  insert into private.revocation_outbox select (p_row).*;
+  perform private.enqueue('revoke', p_row.id, p_row.created_at, p_row.created_at);
+end;
+$$;
+comment on function private.request_revocation(private.revocation_outbox) is 'Has a worker tell the platform.';
+
 -- A new grant for the same account must not be revoked by the end of the old one: some platforms revoke all at once.
-create function private.forget_revocations(p_connection_id uuid) returns void
+create function private.forget_revocations(p_platform text, p_external_account_id text) returns void
 language sql volatile security invoker set search_path = '' as $$
   with gone as (
-    delete from private.revocation_outbox o where o.connection_id = p_connection_id returning o.id
+    delete from private.revocation_outbox o
+    where o.platform_id = p_platform and o.external_account_id = p_external_account_id returning o.id
   )
   delete from private.queue q using gone g where q.lane = 'revoke' and q.subject_id = g.id
 $$;
-comment on function private.forget_revocations(uuid) is
+comment on function private.forget_revocations(text, text) is
   'Deletes what was still to be revoked, when an account is connected again.';
 
 create function worker.claim_revocations(p_worker_id uuid, p_limit int)
@@ -830,17 +846,96 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.claim_revocations', 'Reads the outbox and leases queue rows, on which no role of the API has rights.'),
   ('private.report_revocations', 'Deletes outbox and queue rows, on which no role of the API has rights.');
 
--- ==== sql/20_connections/store_connection.sql
+-- ==== sql/20_connections/pending_connections.sql
 
--- worker.resolve_connection(…), worker.store_connection(…)
--- Why:     the last two steps of connecting: which connection this account is (its id and the number of the new set of
---          tokens go into the seal), then everything is stored in one transaction.
--- Caller:  service_role. DEFINER bodies: flows and vault are in private.
--- Errors:  NX210 no such consumed flow. NX212 the account belongs to another person here. NX213 not the account that
---          was to be reconnected. NX214 scopes missing or widened. NX215 a newer set of tokens is there. NX216 not sealed.
---          NX217 the person's account is not active.
--- Repeat:  resolve_connection is safe. store_connection works once per flow: it deletes the flow.
--- Locks:   flow, connection, vault row, queue row.
+-- private.pending_connections
+-- Why:     the way through the platform proves who owns the account there, not who is signed in here. An attacker could
+--          begin, have a victim open the link, and so attach the victim's account to their own. What the platform
+--          granted therefore waits here, sealed, until the person who began says in their own session: that was me.
+-- Caller:  resolve_connection.sql writes, confirm_connection.sql takes out, housekeeping drops what nobody confirmed.
+-- States:  held -> row deleted (connected, or dropped and given back to the platform)
+
+create table private.pending_connections (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  platform_id text not null references public.platforms (id),
+  reconnect_connection_id uuid,
+  connection_id uuid not null,
+  external_account_id text not null,
+  handle text,
+  display_name text,
+  avatar_url text,
+  scopes text[] not null,
+  generation int not null,
+  sealed_access bytea not null,
+  sealed_refresh bytea,
+  sealed_revocation bytea not null,
+  key_ids text[] not null,
+  access_expires_at timestamptz,
+  refresh_expires_at timestamptz,
+  code_hash bytea not null unique,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  foreign key (reconnect_connection_id, user_id) references public.connections (id, user_id) on delete cascade,
+  constraint external_account_id_is_bounded check (length(external_account_id) between 1 and 255),
+  constraint access_is_sealed check (private.is_sealed(sealed_access)), -- P3.4
+  constraint refresh_is_sealed check (private.is_sealed(sealed_refresh)),
+  constraint revocation_is_sealed check (private.is_sealed(sealed_revocation)),
+  constraint code_hash_is_sha256 check (octet_length(code_hash) = 32),
+  constraint pending_for_ten_minutes check (expires_at <= created_at + interval '10 minutes')
+);
+create index pending_connections_user_id_idx on private.pending_connections (user_id);
+create index pending_connections_expires_at_idx on private.pending_connections (expires_at);
+create index pending_connections_platform_id_idx on private.pending_connections (platform_id);
+create index pending_connections_connection_id_idx on private.pending_connections (connection_id);
+create index pending_connections_reconnect_connection_id_idx
+  on private.pending_connections (reconnect_connection_id, user_id);
+comment on table private.pending_connections is
+  'What platforms granted and the person has not confirmed yet; at most for ten minutes.';
+comment on column private.pending_connections.connection_id is
+  'The connection that the tokens are sealed for; it may not exist yet.';
+comment on column private.pending_connections.code_hash is
+  'SHA-256 of the text of the one-time code that the browser brings back to the front end.';
+
+-- The tokens are given back, unless the account is connected here: some platforms then end that grant as well.
+create function private.drop_pending_connection(p_pending private.pending_connections, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  delete from private.pending_connections where id = p_pending.id;
+  perform private.audit('pending_connection_dropped', 'connection', p_pending.connection_id,
+                        jsonb_build_object('platform_id', p_pending.platform_id), p_now);
+  if exists (select from public.connections
+             where platform_id = p_pending.platform_id and external_account_id = p_pending.external_account_id
+               and state = 'active') then
+    return;
+  end if;
+  perform private.request_revocation((gen_random_uuid(), p_pending.user_id, p_pending.platform_id,
+    p_pending.connection_id, p_pending.external_account_id, p_pending.generation, p_pending.sealed_revocation, p_now,
+    p_now + interval '24 hours', 0)::private.revocation_outbox); -- P6.7
+end;
+$$;
+comment on function private.drop_pending_connection(private.pending_connections, timestamptz) is
+  'Nothing comes of this grant: deletes its tokens and has the platform told.';
+
+create function private.drop_pending_connections_of(p_connection_id uuid, p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.drop_pending_connection(p, p_now) from private.pending_connections p
+  where p_connection_id in (p.connection_id, p.reconnect_connection_id)
+$$;
+comment on function private.drop_pending_connections_of(uuid, timestamptz) is
+  'Whatever was being connected for this account is void, or it would undo a disconnection.';
+
+-- ==== sql/20_connections/resolve_connection.sql
+
+-- worker.resolve_connection(…), worker.hold_connection(…)
+-- Why:     the last two steps of the browser's way: which connection this account is (its id and the number of the new
+--          set of tokens go into the seal), then all that the platform granted is held until the person confirms it.
+-- Caller:  service_role. DEFINER bodies: flows and pending connections are in private.
+-- Errors:  NX002 the hash is malformed. NX210 no such consumed flow. NX212 the account belongs to another person here.
+--          NX213 not the account that was to be reconnected. NX214 scopes missing or widened. NX215 not the resolved
+--          connection. NX216 not sealed. NX217 the person's account is not active.
+-- Repeat:  resolve_connection is safe. hold_connection works once per flow: it deletes the flow.
+-- Locks:   flow, connection.
 
 create function private.require_consumed_flow(p_flow_id uuid, p_now timestamptz) returns private.oauth_flows
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -860,27 +955,28 @@ $$;
 comment on function private.require_consumed_flow(uuid, timestamptz) is 'The flow, locked, or NX210 / NX217.';
 
 -- An account that somebody else has connected stays theirs; one that the same person once had keeps its id and history.
-create function private.matching_connection(p_flow private.oauth_flows, p_external_account_id text)
-returns public.connections
+create function private.matching_connection(
+  p_user uuid, p_platform text, p_external_account_id text, p_reconnect uuid
+) returns public.connections
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_connection public.connections;
 begin
   if exists (select from public.connections
-             where platform_id = p_flow.platform_id and external_account_id = p_external_account_id
-               and state <> 'disconnected' and user_id <> p_flow.user_id) then
+             where platform_id = p_platform and external_account_id = p_external_account_id
+               and state <> 'disconnected' and user_id <> p_user) then
     perform private.fail('NX212'); -- P6.6
   end if;
   select * into v_connection from public.connections
-    where user_id = p_flow.user_id and platform_id = p_flow.platform_id and external_account_id = p_external_account_id
-    order by state = 'disconnected', id = p_flow.reconnect_connection_id desc, connected_at desc limit 1 for update;
-  if p_flow.reconnect_connection_id is not null and v_connection.id is distinct from p_flow.reconnect_connection_id then
+    where user_id = p_user and platform_id = p_platform and external_account_id = p_external_account_id
+    order by state = 'disconnected', id = p_reconnect desc, connected_at desc limit 1 for update;
+  if p_reconnect is not null and v_connection.id is distinct from p_reconnect then
     perform private.fail('NX213');
   end if;
   return v_connection;
 end;
 $$;
-comment on function private.matching_connection(private.oauth_flows, text) is
+comment on function private.matching_connection(uuid, text, text, uuid) is
   'The person''s connection to this external account, locked, or an empty row; NX212, NX213.';
 
 create function private.resolve_connection(
@@ -889,7 +985,8 @@ create function private.resolve_connection(
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_flow private.oauth_flows := private.require_consumed_flow(p_flow_id, p_now);
-  v_connection public.connections := private.matching_connection(v_flow, p_external_account_id);
+  v_connection public.connections := private.matching_connection(
+    v_flow.user_id, v_flow.platform_id, p_external_account_id, v_flow.reconnect_connection_id);
 begin
   connection_id := coalesce(v_connection.id, v_flow.connection_id, gen_random_uuid());
   generation := coalesce(v_connection.token_generation, 0) + 1;
@@ -913,36 +1010,169 @@ $$;
 comment on function private.check_granted_scopes(private.oauth_flows, text[]) is
   'NX214 when scopes are missing or widened.';
 
-create function private.store_connection(
-  p_flow_id uuid, p_vault private.token_vault, p_profile public.connections, p_now timestamptz
-) returns uuid
-language plpgsql volatile security invoker set search_path = '' as $$
+create function private.hold_connection(
+  p_flow_id uuid, p_connection_id uuid, p_external_account_id text, p_handle text, p_display_name text,
+  p_avatar_url text, p_scopes text[], p_generation int, p_sealed_access text, p_sealed_refresh text,
+  p_sealed_revocation text, p_key_ids text[], p_access_expires_at timestamptz, p_refresh_expires_at timestamptz,
+  p_code_hash text, p_now timestamptz default now()
+) returns timestamptz
+language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_flow private.oauth_flows := private.require_consumed_flow(p_flow_id, p_now);
-  v_known public.connections := private.matching_connection(v_flow, p_profile.external_account_id);
+  v_expires_at timestamptz := p_now + interval '10 minutes';
 begin
-  perform private.check_granted_scopes(v_flow, p_profile.scopes);
-  if p_vault.connection_id is distinct from v_flow.connection_id
-     or p_vault.connection_id <> coalesce(v_known.id, p_vault.connection_id)
-     or p_vault.generation is distinct from coalesce(v_known.token_generation, 0) + 1 then
+  perform private.check_granted_scopes(v_flow, p_scopes);
+  if p_connection_id is distinct from v_flow.connection_id then
     perform private.fail('NX215');
   end if;
-  p_profile.id := p_vault.connection_id;
-  p_profile.user_id := v_flow.user_id;
-  p_profile.platform_id := v_flow.platform_id;
-  perform private.write_connection_row(p_profile);
-  p_vault.user_id := v_flow.user_id;
-  perform private.write_vault_row(p_vault);
-  perform private.schedule_refresh(p_vault, p_now);
-  perform private.forget_revocations(p_vault.connection_id);
   delete from private.oauth_flows where id = p_flow_id;
-  perform private.audit('connection_stored', 'connection', p_vault.connection_id, jsonb_build_object(
-    'platform_id', v_flow.platform_id, 'generation', p_vault.generation), p_now);
-  return p_vault.connection_id;
+  insert into private.pending_connections (
+    user_id, platform_id, reconnect_connection_id, connection_id, external_account_id, handle, display_name, avatar_url,
+    scopes, generation, sealed_access, sealed_refresh, sealed_revocation, key_ids, access_expires_at,
+    refresh_expires_at, code_hash, created_at, expires_at)
+  values (
+    v_flow.user_id, v_flow.platform_id, v_flow.reconnect_connection_id, p_connection_id, p_external_account_id,
+    left(p_handle, 255), left(p_display_name, 255),
+    case when p_avatar_url ~ '^https?://[^\s]+$' and length(p_avatar_url) <= 2000 then p_avatar_url end,
+    array(select distinct s from unnest(p_scopes) s order by s), p_generation,
+    private.sealed_from_text(p_sealed_access), private.sealed_from_text(p_sealed_refresh),
+    private.sealed_from_text(p_sealed_revocation), p_key_ids, p_access_expires_at, p_refresh_expires_at,
+    private.hash_from_hex(p_code_hash, 'p_code_hash'), p_now, v_expires_at);
+  return v_expires_at;
 end;
 $$;
-comment on function private.store_connection(uuid, private.token_vault, public.connections, timestamptz) is
-  'Stores profile and tokens of a consumed flow and ends the flow.';
+comment on function private.hold_connection(uuid, uuid, text, text, text, text, text[], int, text, text, text, text[],
+  timestamptz, timestamptz, text, timestamptz) is 'Body of worker.hold_connection().';
+
+create function worker.resolve_connection(p_flow_id uuid, p_external_account_id text)
+returns table (connection_id uuid, generation int)
+language sql volatile security invoker set search_path = '' as $$
+  select * from private.resolve_connection(p_flow_id, p_external_account_id)
+$$;
+comment on function worker.resolve_connection(uuid, text) is
+  'The connection that the tokens of this flow belong to, and the generation to seal them with.';
+
+create function worker.hold_connection(
+  p_flow_id uuid, p_connection_id uuid, p_external_account_id text, p_handle text, p_display_name text,
+  p_avatar_url text, p_scopes text[], p_generation int, p_sealed_access text, p_sealed_refresh text,
+  p_sealed_revocation text, p_key_ids text[], p_access_expires_at timestamptz, p_refresh_expires_at timestamptz,
+  p_code_hash text
+) returns timestamptz
+language sql volatile security invoker set search_path = '' as $$
+  select private.hold_connection(p_flow_id, p_connection_id, p_external_account_id, p_handle, p_display_name,
+    p_avatar_url, p_scopes, p_generation, p_sealed_access, p_sealed_refresh, p_sealed_revocation, p_key_ids,
+    p_access_expires_at, p_refresh_expires_at, p_code_hash)
+$$;
+comment on function worker.hold_connection(uuid, uuid, text, text, text, text, text[], int, text, text, text, text[],
+  timestamptz, timestamptz, text) is
+  'Holds an account and its sealed tokens (base64), once per flow, until the person confirms with the code whose '
+  'SHA-256 is given in lower-case hex. Returns until when.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.resolve_connection', 'Reads and writes oauth_flows, on which no role of the API has rights.'),
+  ('private.hold_connection', 'Writes flows and pending connections, on which service_role has no rights.');
+
+-- ==== sql/20_connections/confirm_connection.sql
+
+-- confirm_connection(code) -> connections
+-- Why:     see pending_connections.sql: only the person who began, in their own session, completes a connection.
+-- Caller:  authenticated, for itself. DEFINER body: pending connections and vault are in private.
+-- Errors:  NX001, NX11x account. NX212 the account belongs to another person here. NX213 not the account that was to be
+--          reconnected. NX215 a newer set of tokens is there.
+--          No row: the code is unknown, used, expired or somebody else's, and worth nothing from now on. An exception
+--          would undo that, so the refusal is an empty answer; it says NX210 in nexora_client.
+-- Repeat:  once per code.
+-- Locks:   pending connection, connection, vault row, queue row.
+
+create function private.confirm_connection(p_code text, p_now timestamptz default now())
+returns setof public.connections
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user uuid := private.require_person();
+  v_pending private.pending_connections;
+begin
+  delete from private.pending_connections where code_hash = sha256(convert_to(p_code, 'UTF8'))
+    returning * into v_pending;
+  if not found then
+    return;
+  elsif v_pending.user_id <> v_user or v_pending.expires_at <= p_now then
+    perform private.drop_pending_connection(v_pending, p_now);
+    return;
+  end if;
+  perform private.make_connection(v_pending, p_now);
+  return query select * from public.connections where id = v_pending.connection_id;
+end;
+$$;
+comment on function private.confirm_connection(text, timestamptz) is 'Body of confirm_connection().';
+
+create function private.make_connection(p_pending private.pending_connections, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_known public.connections := private.matching_connection(
+    p_pending.user_id, p_pending.platform_id, p_pending.external_account_id, p_pending.reconnect_connection_id);
+  v_vault private.token_vault := private.vault_row(p_pending);
+begin
+  if p_pending.connection_id <> coalesce(v_known.id, p_pending.connection_id)
+     or p_pending.generation is distinct from coalesce(v_known.token_generation, 0) + 1 then
+    perform private.fail('NX215');
+  end if;
+  perform private.write_connection_row(private.connection_row(p_pending, private.usable_until(v_vault), p_now));
+  perform private.write_vault_row(v_vault);
+  perform private.schedule_refresh(v_vault, p_now);
+  perform private.forget_revocations(p_pending.platform_id, p_pending.external_account_id);
+  perform private.audit('connection_stored', 'connection', p_pending.connection_id, jsonb_build_object(
+    'platform_id', p_pending.platform_id, 'generation', p_pending.generation), p_now);
+end;
+$$;
+comment on function private.make_connection(private.pending_connections, timestamptz) is
+  'Writes profile and tokens of a confirmed connection and schedules the refresh; NX212, NX213, NX215.';
+
+create function private.vault_row(p_pending private.pending_connections) returns private.token_vault
+language plpgsql immutable security invoker set search_path = '' as $$
+declare
+  v_row private.token_vault;
+begin
+  v_row.connection_id := p_pending.connection_id;
+  v_row.user_id := p_pending.user_id;
+  v_row.sealed_access := p_pending.sealed_access;
+  v_row.sealed_refresh := p_pending.sealed_refresh;
+  v_row.sealed_revocation := p_pending.sealed_revocation;
+  v_row.key_ids := p_pending.key_ids;
+  v_row.generation := p_pending.generation;
+  v_row.access_expires_at := p_pending.access_expires_at;
+  v_row.refresh_expires_at := p_pending.refresh_expires_at;
+  return v_row;
+end;
+$$;
+comment on function private.vault_row(private.pending_connections) is 'The tokens of a pending connection.';
+
+create function private.connection_row(
+  p_pending private.pending_connections, p_usable_until timestamptz, p_now timestamptz
+) returns public.connections
+language plpgsql immutable security invoker set search_path = '' as $$
+declare
+  v_row public.connections;
+begin
+  v_row.id := p_pending.connection_id;
+  v_row.user_id := p_pending.user_id;
+  v_row.platform_id := p_pending.platform_id;
+  v_row.external_account_id := p_pending.external_account_id;
+  v_row.handle := p_pending.handle;
+  v_row.display_name := p_pending.display_name;
+  v_row.avatar_url := p_pending.avatar_url;
+  v_row.scopes := p_pending.scopes;
+  v_row.state := 'active';
+  v_row.connected_at := p_now;
+  v_row.token_expires_at := p_pending.access_expires_at;
+  v_row.refresh_expires_at := p_pending.refresh_expires_at;
+  v_row.usable_until := p_usable_until;
+  v_row.token_generation := p_pending.generation;
+  v_row.updated_at := p_now;
+  return v_row;
+end;
+$$;
+comment on function private.connection_row(private.pending_connections, timestamptz, timestamptz) is
+  'The profile of a pending connection, as it is stored.';
 
 -- Two persons who connect the same account at the same instant meet in the unique index: the second one is refused.
 create function private.write_connection_row(p_row public.connections) returns void
@@ -961,69 +1191,16 @@ end;
 $$;
 comment on function private.write_connection_row(public.connections) is 'Inserts or revives a connection; NX212.';
 
-create function private.accept_connection(
-  p_flow_id uuid, p_connection_id uuid, p_external_account_id text, p_handle text, p_display_name text,
-  p_avatar_url text, p_scopes text[], p_generation int, p_sealed_access text, p_sealed_refresh text,
-  p_sealed_revocation text, p_key_ids text[], p_access_expires_at timestamptz, p_refresh_expires_at timestamptz,
-  p_now timestamptz default now()
-) returns uuid
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  v_vault private.token_vault;
-  v_profile public.connections;
-begin
-  v_vault.connection_id := p_connection_id;
-  v_vault.sealed_access := private.sealed_from_text(p_sealed_access);
-  v_vault.sealed_refresh := private.sealed_from_text(p_sealed_refresh);
-  v_vault.sealed_revocation := private.sealed_from_text(p_sealed_revocation);
-  v_vault.key_ids := p_key_ids;
-  v_vault.generation := p_generation;
-  v_vault.access_expires_at := p_access_expires_at;
-  v_vault.refresh_expires_at := p_refresh_expires_at;
-  v_profile.external_account_id := p_external_account_id;
-  v_profile.handle := left(p_handle, 255);
-  v_profile.display_name := left(p_display_name, 255);
-  v_profile.avatar_url := case when p_avatar_url ~ '^https?://[^\s]+$' and length(p_avatar_url) <= 2000
-                               then p_avatar_url end;
-  v_profile.scopes := array(select distinct s from unnest(p_scopes) s order by s);
-  v_profile.state := 'active';
-  v_profile.connected_at := p_now;
-  v_profile.token_expires_at := p_access_expires_at;
-  v_profile.refresh_expires_at := p_refresh_expires_at;
-  v_profile.usable_until := private.usable_until(v_vault);
-  v_profile.token_generation := p_generation;
-  v_profile.updated_at := p_now;
-  return private.store_connection(p_flow_id, v_vault, v_profile, p_now);
-end;
-$$;
-comment on function private.accept_connection(uuid, uuid, text, text, text, text, text[], int, text, text, text, text[],
-  timestamptz, timestamptz, timestamptz) is 'Body of worker.store_connection().';
-
-create function worker.resolve_connection(p_flow_id uuid, p_external_account_id text)
-returns table (connection_id uuid, generation int)
+create function public.confirm_connection(p_code text) returns setof public.connections
 language sql volatile security invoker set search_path = '' as $$
-  select * from private.resolve_connection(p_flow_id, p_external_account_id)
+  select * from private.confirm_connection(p_code)
 $$;
-comment on function worker.resolve_connection(uuid, text) is
-  'The connection that the tokens of this flow belong to, and the generation to seal them with.';
-
-create function worker.store_connection(
-  p_flow_id uuid, p_connection_id uuid, p_external_account_id text, p_handle text, p_display_name text,
-  p_avatar_url text, p_scopes text[], p_generation int, p_sealed_access text, p_sealed_refresh text,
-  p_sealed_revocation text, p_key_ids text[], p_access_expires_at timestamptz, p_refresh_expires_at timestamptz
-) returns uuid
-language sql volatile security invoker set search_path = '' as $$
-  select private.accept_connection(p_flow_id, p_connection_id, p_external_account_id, p_handle, p_display_name,
-    p_avatar_url, p_scopes, p_generation, p_sealed_access, p_sealed_refresh, p_sealed_revocation, p_key_ids,
-    p_access_expires_at, p_refresh_expires_at)
-$$;
-comment on function worker.store_connection(uuid, uuid, text, text, text, text, text[], int, text, text, text, text[],
-  timestamptz, timestamptz) is
-  'Stores a connected account with its sealed tokens (base64), once per flow. Times come from the platform''s answer.';
+comment on function public.confirm_connection(text) is
+  'Completes a connection in the session of the person who began it, within ten minutes. `p_code` is the '
+  '`connection_code` with which the browser came back. No row: nothing was connected, start again.';
 
 insert into private.definer_ledger (function_name, reason) values
-  ('private.resolve_connection', 'Reads and writes oauth_flows, on which no role of the API has rights.'),
-  ('private.accept_connection', 'Writes flows, vault and connections, on which service_role has no rights.');
+  ('private.confirm_connection', 'Reads pending connections and writes the vault, on which people have no rights.');
 
 -- ==== sql/20_connections/disconnect.sql
 
@@ -1073,23 +1250,19 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_connection public.connections;
   v_vault private.token_vault;
-  v_outbox uuid;
 begin
   perform from public.connections where id = p_connection_id and state <> 'disconnected' for update;
   v_vault := private.drop_tokens(p_connection_id);
   if v_vault.connection_id is not null then
-    insert into private.revocation_outbox
-      (user_id, platform_id, connection_id, generation, sealed_token, created_at, delete_by)
-    select c.user_id, c.platform_id, c.id, v_vault.generation, v_vault.sealed_revocation, p_now,
-           p_now + interval '24 hours' -- P6.7
-    from public.connections c where c.id = p_connection_id
-    returning id into v_outbox;
-    perform private.enqueue('revoke', v_outbox, p_now, p_now);
+    perform private.request_revocation((gen_random_uuid(), c.user_id, c.platform_id, c.id, c.external_account_id,
+      v_vault.generation, v_vault.sealed_revocation, p_now, p_now + interval '24 hours', 0)::private.revocation_outbox)
+      from public.connections c where c.id = p_connection_id; -- P6.7
   end if;
   update public.connections
     set state = 'disconnected', disconnected_at = p_now, token_expires_at = null, refresh_expires_at = null,
         usable_until = null, updated_at = p_now
     where id = p_connection_id and state <> 'disconnected' returning * into v_connection;
+  perform private.drop_pending_connections_of(p_connection_id, p_now);
   perform private.audit('connection_disconnected', 'connection', p_connection_id,
                         jsonb_build_object('platform_id', v_connection.platform_id), p_now);
   return v_connection;
@@ -1174,6 +1347,12 @@ language sql stable security invoker set search_path = '' as $$
   union all
   select 'oauth_flows', w.id, w.user_id, null, w.platform_id, null, 'verifier', w.sealed_verifier
   from private.oauth_flows w where w.sealed_verifier is not null
+  union all
+  select 'pending_connections', p.id, p.user_id, p.connection_id, p.platform_id, p.generation, f.field, f.sealed
+  from private.pending_connections p
+  cross join lateral (values ('access', p.sealed_access), ('refresh', p.sealed_refresh),
+                             ('revocation', p.sealed_revocation)) f (field, sealed)
+  where f.sealed is not null
 $$;
 comment on function private.sealed_records() is 'Every sealed record in the database, one row each.';
 
@@ -1184,7 +1363,7 @@ language sql stable security definer set search_path = '' as $$
   select r.table_name, r.row_id, r.user_id, r.connection_id, r.platform_id, r.generation, r.field,
          private.sealed_to_text(r.sealed)
   from private.sealed_records() r
-  where private.sealed_key_id(r.sealed) = p_key_id and r.table_name <> 'oauth_flows'
+  where private.sealed_key_id(r.sealed) = p_key_id and r.table_name not in ('oauth_flows', 'pending_connections')
   limit least(greatest(p_limit, 0), 1000)
 $$;
 comment on function private.tokens_to_rewrap(text, int) is 'Body of worker.tokens_to_rewrap().';
@@ -1281,6 +1460,25 @@ end;
 $$;
 comment on function private.forget_oauth_flows(timestamptz) is 'Housekeeping: deletes attempts and tickets that expired.';
 
+create function private.drop_unconfirmed_connections(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_pending private.pending_connections;
+  v_count bigint := 0;
+begin
+  for v_pending in
+    select * from private.pending_connections where expires_at <= p_now
+    order by expires_at limit private.setting_int('housekeeping_batch') for update skip locked
+  loop
+    perform private.drop_pending_connection(v_pending, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.drop_unconfirmed_connections(timestamptz) is
+  'Housekeeping: what nobody confirmed within ten minutes is deleted and given back to the platform.';
+
 create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -1318,6 +1516,7 @@ comment on function private.end_expired_grants(timestamptz) is
 
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('forget_oauth_flows', 'private.forget_oauth_flows', 200),
+  ('drop_unconfirmed_connections', 'private.drop_unconfirmed_connections', 205),
   ('expire_revocations', 'private.expire_revocations', 210),
   ('end_expired_grants', 'private.end_expired_grants', 220),
   ('remind_of_expiring_grants', 'private.remind_of_expiring_grants', 230);
@@ -1406,18 +1605,32 @@ grant execute on function private.report_revocations(uuid, jsonb, timestamptz) t
 grant execute on function worker.claim_revocations(uuid, int) to service_role;
 grant execute on function worker.report_revocations(uuid, jsonb) to service_role;
 
--- ==== policies/20_connections/store_connection.sql
+-- ==== policies/20_connections/pending_connections.sql
+
+-- Nobody: no grant, no policy (P3.4, P6.6).
+
+alter table private.pending_connections enable row level security;
+revoke all on private.pending_connections from public, anon, authenticated, service_role;
+
+-- ==== policies/20_connections/resolve_connection.sql
 
 -- The worker's web server.
 
 grant execute on function private.resolve_connection(uuid, text, timestamptz) to service_role;
-grant execute on function private.accept_connection(
-  uuid, uuid, text, text, text, text, text[], int, text, text, text, text[], timestamptz, timestamptz, timestamptz
+grant execute on function private.hold_connection(
+  uuid, uuid, text, text, text, text, text[], int, text, text, text, text[], timestamptz, timestamptz, text, timestamptz
 ) to service_role;
 grant execute on function worker.resolve_connection(uuid, text) to service_role;
-grant execute on function worker.store_connection(
-  uuid, uuid, text, text, text, text, text[], int, text, text, text, text[], timestamptz, timestamptz
+grant execute on function worker.hold_connection(
+  uuid, uuid, text, text, text, text, text[], int, text, text, text, text[], timestamptz, timestamptz, text
 ) to service_role;
+
+-- ==== policies/20_connections/confirm_connection.sql
+
+-- Whoever is signed in; the body asks whether the account may, and whose code it is.
+
+grant execute on function private.confirm_connection(text, timestamptz) to authenticated;
+grant execute on function public.confirm_connection(text) to authenticated;
 
 -- ==== policies/20_connections/disconnect.sql
 

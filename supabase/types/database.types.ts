@@ -809,6 +809,31 @@ export type Database = {
       },
       "complete_sign_up": { Args: { "p_birth_date": string }; Returns: string
       },
+      "confirm_connection": { Args: { "p_code": string }; Returns: {
+          "avatar_url": string | null,
+          "connected_at": string,
+          "disconnected_at": string | null,
+          "display_name": string | null,
+          "external_account_id": string,
+          "handle": string | null,
+          "id": string,
+          "last_error_code": string | null,
+          "platform_id": string,
+          "refresh_expires_at": string | null,
+          "scopes": (string)[],
+          "state": Database["public"]['Enums']["connection_state"],
+          "token_expires_at": string | null,
+          "token_generation": number,
+          "updated_at": string,
+          "usable_until": string | null,
+          "user_id": string
+        }[]
+        SetofOptions: {
+          from: "*"
+          to: "connections"
+          isOneToOne: false
+          isSetofReturn: true
+        } },
       "disconnect_account": { Args: { "p_connection_id": string }; Returns: {
           "avatar_url": string | null,
           "connected_at": string,

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from nexora_client import ConnectionState, Feature, Platform, errors
-from tests.client.people import Person, connect_account, worker_fact
+from tests.client.people import Person, access_token, connect_account, worker_fact
+from tests.sql.connections.making import consumed_flow, hold, register_worker
+from tests.support.personas import Person as SqlPerson
 
 REDIRECT = "https://front.example/connected"
+
+
+def session_id_of(person: Person) -> UUID:
+    """The session that the person's token belongs to."""
+    payload = access_token(person).split(".")[1]
+    return UUID(json.loads(base64.urlsafe_b64decode(payload + "=="))["session_id"])
 
 
 @pytest.fixture
@@ -81,6 +92,27 @@ def test_nobody_reconnects_or_disconnects_for_somebody_else(ada: Person, bob: Pe
         bob.client.connections.disconnect(connection_id)
     assert ada.client.connections.get(connection_id).state is ConnectionState.ACTIVE
     assert ada.client.connections.begin(Platform.X, [Feature.PUBLISH], REDIRECT, reconnect=connection_id)
+
+
+def test_an_unknown_code_connects_nothing(ada: Person) -> None:
+    with pytest.raises(errors.WrongState) as caught:
+        ada.client.connections.confirm("never issued")
+    assert caught.value.code == "NX210"
+    assert ada.client.connections.list() == ()
+
+
+def test_only_the_person_who_began_confirms(ada: Person, bob: Person, db_url: str) -> None:
+    """What the worker holds for one person is worth nothing to another, and to the first one afterwards."""
+    with psycopg.connect(db_url) as connection:
+        register_worker(connection)
+        account = SqlPerson(ada.user_id, session_id_of(ada), ada.email)
+        mine, trap = (hold(connection, consumed_flow(connection, account), str(uuid4())) for _ in range(2))
+    for person in (bob, ada):
+        with pytest.raises(errors.WrongState):
+            person.client.connections.confirm(trap)
+    connection_id = ada.client.connections.confirm(mine).id
+    assert ada.client.connections.get(connection_id).state is ConnectionState.ACTIVE
+    assert bob.client.connections.list() == ()
 
 
 def test_disconnect(ada: Person, db_url: str) -> None:

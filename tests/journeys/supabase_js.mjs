@@ -70,9 +70,12 @@ const start = await data(
 );
 const browser = new Browser();
 const back = await browser.open(start, redirectTo, { person: "maya", decision: "allow" });
-const connections = await data(ada.from("connections").select("*").eq("state", "active"));
-assert.equal(connections.length, 1, `came back to ${back}`);
-const [connection] = connections;
+assert.deepEqual(await data(ada.from("connections").select("*")), [], "nothing is connected before she confirms");
+const confirmation = { p_code: back.searchParams.get("connection_code") };
+const [connection] = await data(ada.rpc("confirm_connection", confirmation));
+assert.ok(connection, `came back to ${back}`);
+assert.deepEqual(await data(ada.from("connections").select("*").eq("state", "active")), [connection]);
+assert.deepEqual(await data(ada.rpc("confirm_connection", confirmation)), [], "a code works once");
 assert.equal(connection.platform_id, "x");
 assert.ok(connection.scopes.includes("tweet.write"));
 assert.ok(!JSON.stringify(connection).includes("sealed"), "no token ever reaches a front end");
@@ -147,6 +150,15 @@ const bob = newClient();
 await signUp(bob, "bob");
 assert.equal(await visibleRows(bob, me.id), 0);
 assert.equal(await visibleRows(newClient(), me.id), 0);
+
+// --- bob opens a link that ada began: he gives nothing away, and she gets nothing --------------------------------------
+const trap = await data(
+  ada.rpc("begin_connection", { p_platform: "x", p_features: ["profile", "publish"], p_redirect_to: redirectTo }),
+);
+const trapped = await new Browser().open(trap, redirectTo, { person: "jonas", decision: "allow" });
+const takenBack = { p_code: trapped.searchParams.get("connection_code") };
+for (const anybody of [bob, ada]) assert.deepEqual(await data(anybody.rpc("confirm_connection", takenBack)), []);
+assert.equal((await data(ada.from("connections").select("*"))).length, 1);
 await refusal(bob.storage.from("media").createSignedUrl(objectName, 60));
 await refusal(bob.storage.from("media").download(objectName));
 assert.deepEqual(await data(bob.from("posts").update({ body: "mine now" }).eq("id", post.id).select()), []);

@@ -60,7 +60,7 @@ def assert_redirects(report: dict[str, object], worker: RunningWorker, sandbox: 
     assert visited[0] == f"{worker.web_url}/oauth/x/start"
     assert visited[-1] == f"{worker.web_url}/oauth/x/callback"
     assert all(one.startswith(sandbox.url) for one in visited[1:-1])
-    assert str(report["cameBackTo"]).startswith(f"{REDIRECT}?connection=")
+    assert str(report["cameBackTo"]).startswith(f"{REDIRECT}?connection_code=")
 
 
 def assert_published_once(sandbox: Sandbox, report: dict[str, object]) -> None:

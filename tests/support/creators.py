@@ -66,7 +66,7 @@ def connect(
     """Connect the sandbox account of `key` as a browser does it."""
     sandbox.control.auto_approve(platform, key)
     landed = follow_redirects(client.connections.begin(platform, features, REDIRECT), REDIRECT)
-    return client.connections.get(uuid.UUID(landed.params["connection"]))
+    return client.connections.confirm(landed.params["connection_code"])
 
 
 def png(width: int = 64, height: int = 64) -> bytes:

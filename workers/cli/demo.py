@@ -152,11 +152,9 @@ class Demo:
         self._service.control.auto_approve(platform, "ada")
         url = self._ada.connections.begin(platform, [Feature.PROFILE, Feature.PUBLISH], APP_REDIRECT)
         landed = follow_redirects(url, APP_REDIRECT)
-        connected = landed.params.get("connection")
-        self._steps.check(
-            "the browser went to the platform and came back with a connection", connected is not None
-        )
-        connection = self._ada.connections.get(uuid.UUID(connected))
+        code = landed.params.get("connection_code")
+        self._steps.check("the browser went to the platform and came back with a one-time code", bool(code))
+        connection = self._ada.connections.confirm(code)
         self._steps.check(
             f"{connection.display_name} is {connection.state.value}", connection.state == "active"
         )

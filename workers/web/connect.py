@@ -9,6 +9,9 @@ What protects the way (RFC 9700, RFC 7636):
 - each platform has its own return address, and a state of one platform is worth nothing at another (mix-up);
 - the person returns to the exact address that the flow began with, which is on the operator's list; nothing
   in the request can change it;
+- what the platform granted is only held: the browser takes a one-time code to the front end, where the person
+  who began confirms it in their own session. Whoever was tricked into opening somebody else's link has given
+  nothing away;
 - granted scopes must not exceed what was asked for; the account at the platform must not belong to anybody
   else.
 
@@ -85,7 +88,7 @@ class ConnectGateway(Protocol):
         """See `Gateway.resolve_connection`."""
         ...
 
-    async def store_connection(
+    async def hold_connection(
         self,
         *,
         flow_id: UUID,
@@ -102,8 +105,9 @@ class ConnectGateway(Protocol):
         key_ids: Sequence[str],
         access_expires_at: datetime | None,
         refresh_expires_at: datetime | None,
-    ) -> UUID:
-        """See `Gateway.store_connection`."""
+        code_hash: str,
+    ) -> datetime:
+        """See `Gateway.hold_connection`."""
         ...
 
 
@@ -207,25 +211,25 @@ class Connector:
         self, client: PlatformOAuth, flow: OAuthFlow, state: SecretToken, answer: _Answer
     ) -> Response:
         try:
-            connection_id = await self._connect(client, flow, state, answer)
+            code = await self._connect(client, flow, state, answer)
         except (NexoraError, VaultError) as error:
-            code = _public_code(error)
+            reason = _public_code(error)
             _log.warning(
                 "account_not_connected",
                 platform_id=flow.platform_id,
                 flow_id=flow.flow_id,
-                code=code,
+                code=reason,
                 cause=_cause_of(error),
             )
-            return RedirectResponse(_with_parameter(flow.redirect_to, "error", code), status_code=303)
-        _log.info("account_connected", platform_id=flow.platform_id, connection_id=connection_id)
+            return RedirectResponse(_with_parameter(flow.redirect_to, "error", reason), status_code=303)
+        _log.info("account_awaits_confirmation", platform_id=flow.platform_id, flow_id=flow.flow_id)
         return RedirectResponse(
-            _with_parameter(flow.redirect_to, "connection", str(connection_id)), status_code=303
+            _with_parameter(flow.redirect_to, "connection_code", code.reveal()), status_code=303
         )
 
     async def _connect(
         self, client: PlatformOAuth, flow: OAuthFlow, state: SecretToken, answer: _Answer
-    ) -> UUID:
+    ) -> SecretToken:
         code = _code_of(client, flow, answer)
         place = VerifierContext(hashlib.sha256(state.reveal_bytes()).digest())
         verifier = self.vault.open(sealed_from_text(flow.sealed_verifier), place)
@@ -239,9 +243,9 @@ class Connector:
         profile = await client.fetch_profile(grant.access)
         if profile is None:
             raise _ConnectError(NO_ACCOUNT)
-        return await self._store(client, flow, grant, scopes, profile, asked_at)
+        return await self._hold(client, flow, grant, scopes, profile, asked_at)
 
-    async def _store(
+    async def _hold(
         self,
         client: PlatformOAuth,
         flow: OAuthFlow,
@@ -249,14 +253,17 @@ class Connector:
         scopes: Sequence[str],
         profile: ExternalProfile,
         asked_at: datetime,
-    ) -> UUID:
-        """A refusal here forgets the tokens without revoking them: at some platforms that would end every
-        grant of the account, also the one that its rightful owner has here (NX212).
+    ) -> SecretToken:
+        """Answers the code with which the person confirms.
+
+        A refusal here forgets the tokens without revoking them: at some platforms that would end every grant
+        of the account, also the one that its rightful owner has here (NX212).
         """
+        code = _random(_RANDOM_BYTES)
         found = await self.gateway.resolve_connection(flow.flow_id, profile.subject)
         place = TokenPlace(flow.user_id, found.connection_id, flow.platform_id, found.generation)
         sealed = seal_tokens(self.vault, client, place, grant.access, grant.refresh)
-        return await self.gateway.store_connection(
+        await self.gateway.hold_connection(
             flow_id=flow.flow_id,
             connection_id=found.connection_id,
             external_account_id=profile.subject,
@@ -271,7 +278,9 @@ class Connector:
             key_ids=sealed.key_ids,
             access_expires_at=ends_at(asked_at, grant.access_expires_in),
             refresh_expires_at=ends_at(asked_at, grant.refresh_expires_in),
+            code_hash=_digest(code),
         )
+        return code
 
     # --- both ----------------------------------------------------------------------------------------------
 

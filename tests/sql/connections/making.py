@@ -7,6 +7,7 @@ import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -67,6 +68,7 @@ class Flow:
 
     flow_id: uuid.UUID
     platform: str
+    person: Person
 
 
 def consumed_flow(
@@ -89,10 +91,10 @@ def consumed_flow(
             "select flow_id from worker.consume_oauth_state(%s, %s)", (digest(state), digest(browser))
         ).fetchone()
     assert row is not None
-    return Flow(row[0], platform)
+    return Flow(row[0], platform, person)
 
 
-def store(
+def hold(
     connection: psycopg.Connection,
     flow: Flow,
     external_id: str,
@@ -103,17 +105,18 @@ def store(
     connection_id: uuid.UUID | None = None,
     generation: int | None = None,
     access: str | None = None,
-) -> uuid.UUID:
-    """Resolve and store, as the worker's callback does."""
+) -> str:
+    """Resolve and hold, as the worker's callback does; answers the code with which the person confirms."""
+    code = secrets.token_hex(32)
     with as_worker(connection):
         resolved = connection.execute(
             "select connection_id, generation from worker.resolve_connection(%s, %s)",
             (flow.flow_id, external_id),
         ).fetchone()
         assert resolved is not None
-        row = connection.execute(
-            """select worker.store_connection(%s, %s, %s, 'mira', 'Mira', 'https://img.example/m.png', %s, %s, %s, %s,
-                                              %s, array['k1'], now() + make_interval(secs => %s), null)""",
+        connection.execute(
+            """select worker.hold_connection(%s, %s, %s, 'mira', 'Mira', 'https://img.example/m.png', %s, %s, %s, %s,
+                                             %s, array['k1'], now() + make_interval(secs => %s), null, %s)""",
             (
                 flow.flow_id,
                 connection_id or resolved[0],
@@ -124,10 +127,24 @@ def store(
                 sealed() if refresh else None,
                 sealed(),
                 access_seconds,
+                digest(code),
             ),
-        ).fetchone()
-    assert row is not None
-    return row[0]
+        )
+    return code
+
+
+def confirm(connection: psycopg.Connection, person: Person, code: str) -> uuid.UUID | None:
+    """The connection that `person` completes with `code`; None when there is nothing to complete."""
+    with acting_as(connection, person):
+        row = connection.execute("select id from public.confirm_connection(%s)", (code,)).fetchone()
+    return None if row is None else row[0]
+
+
+def store(connection: psycopg.Connection, flow: Flow, external_id: str, **details: Any) -> uuid.UUID:
+    """Hold and confirm; `details` as `hold` takes them."""
+    connection_id = confirm(connection, flow.person, hold(connection, flow, external_id, **details))
+    assert connection_id is not None
+    return connection_id
 
 
 def connect_account(

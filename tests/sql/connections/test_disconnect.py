@@ -8,7 +8,7 @@ import uuid
 import psycopg
 import pytest
 
-from tests.sql.connections.making import connect_account, consumed_flow, register_worker, store
+from tests.sql.connections.making import confirm, connect_account, consumed_flow, hold, register_worker, store
 from tests.support.personas import Person, acting_as, as_worker, create_person, denied
 
 DISCONNECT = "select state::text, token_expires_at from public.disconnect_account(%s)"
@@ -73,6 +73,15 @@ def test_an_attempt_in_progress_does_not_undo_a_disconnection(
         store(db, flow, "1")
 
 
+def test_a_pending_connection_does_not_undo_a_disconnection(
+    db: psycopg.Connection, person: Person, account: uuid.UUID
+) -> None:
+    code = hold(db, consumed_flow(db, person, reconnect=account), "1")
+    db.execute("select private.disconnect(%s)", (account,))
+    assert confirm(db, person, code) is None
+    assert count(db, "private.revocation_outbox") == 2, "both sets of tokens are given back"
+
+
 def test_connecting_again_keeps_the_history_and_drops_the_pending_revocation(
     db: psycopg.Connection, person: Person, account: uuid.UUID
 ) -> None:
@@ -91,6 +100,7 @@ def test_somebody_else_may_connect_a_disconnected_account(
 ) -> None:
     db.execute("select private.disconnect(%s)", (account,))
     assert connect_account(db, create_person(db), external_id="1") != account
+    assert count(db, "private.revocation_outbox") == 0, "the end of the old grant must not end the new one"
 
 
 def test_the_platform_ends_a_grant_once(db: psycopg.Connection, person: Person, account: uuid.UUID) -> None:

@@ -9,7 +9,7 @@ from tests.sql.connections.making import connect_account, register_worker
 from tests.support.personas import acting_as, as_worker, create_person, denied
 
 
-@pytest.mark.parametrize("table", ["token_vault", "revocation_outbox", "oauth_flows"])
+@pytest.mark.parametrize("table", ["token_vault", "revocation_outbox", "oauth_flows", "pending_connections"])
 @pytest.mark.parametrize("verb", ["select * from", "delete from"])
 def test_nobody_reaches_secrets_directly(db: psycopg.Connection, table: str, verb: str) -> None:
     person = create_person(db)

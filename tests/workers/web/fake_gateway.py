@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -98,7 +98,7 @@ class FakeGateway:
             raise refusal("resolve_connection", "NX213")
         return ResolvedConnection(connection_id=uuid4(), generation=self.generation)
 
-    async def store_connection(
+    async def hold_connection(
         self,
         *,
         flow_id: UUID,
@@ -115,9 +115,10 @@ class FakeGateway:
         key_ids: Sequence[str],
         access_expires_at: datetime | None,
         refresh_expires_at: datetime | None,
-    ) -> UUID:
+        code_hash: str,
+    ) -> datetime:
         flow = next(flow for flow in self.flows if flow.flow_id == flow_id)
         if flow.scopes[0] not in scopes:
-            raise refusal("store_connection", "NX214")
+            raise refusal("hold_connection", "NX214")
         self.stored.append({**locals(), "flow": flow})
-        return connection_id
+        return datetime.now(UTC) + timedelta(minutes=10)

@@ -161,9 +161,8 @@ async def test_an_account_is_connected(world: World, platform_id: str) -> None:
     world.grants(platform_id)
     response = await world.connect(platform_id)
     stored = world.gateway.stored[0]
-    assert (
-        response.headers["Location"] == f"https://app.example/connected?connection={stored['connection_id']}"
-    )
+    assert stored["code_hash"] == digest(query_of(response.headers["Location"])["connection_code"])
+    assert response.headers["Location"].startswith("https://app.example/connected?connection_code=")
     assert response.status_code == 303
     subject = {"youtube": "UC-1", "x": "42", "linkedin": "abc", "instagram": "178", "tiktok": "o-1"}
     assert stored["external_account_id"] == subject[platform_id]
@@ -264,10 +263,8 @@ async def test_the_person_returns_to_the_exact_address(world: World) -> None:
     world.grants("x")
     address = "https://app.example/a%2Fb/?x=1&y=%26#part"
     response = await world.connect("x", redirect_to=address)
-    connection = world.gateway.stored[0]["connection_id"]
-    assert (
-        response.headers["Location"] == f"https://app.example/a%2Fb/?x=1&y=%26&connection={connection}#part"
-    )
+    code = query_of(response.headers["Location"])["connection_code"]
+    assert response.headers["Location"] == f"https://app.example/a%2Fb/?x=1&y=%26&connection_code={code}#part"
 
 
 async def test_every_answer_forbids_caching_and_referrers(world: World) -> None:
@@ -367,7 +364,9 @@ async def test_a_forged_host_header_changes_no_address(world: World) -> None:
 async def test_a_state_works_once(world: World) -> None:
     world.grants("x")
     left = await world.leave("x")
-    assert "connection=" in (await world.come_back("x", code=CODE, state=left["state"])).headers["Location"]
+    assert (
+        "connection_code=" in (await world.come_back("x", code=CODE, state=left["state"])).headers["Location"]
+    )
     world.platform.requests.clear()
     world.gateway.stored.clear()
     assert_page(await world.come_back("x", code=CODE, state=left["state"]), "NX210", 410)
@@ -439,8 +438,8 @@ async def test_a_code_from_another_platform_is_not_exchanged(world: World, other
 @pytest.mark.parametrize(
     ("issuers", "outcome"),
     [
-        ([], "connection"),
-        (["https://accounts.google.com"], "connection"),
+        ([], "connection_code"),
+        (["https://accounts.google.com"], "connection_code"),
         (["https://evil.example"], "NX210"),
         (["https://accounts.google.com", "https://evil.example"], "NX210"),
         ([""], "NX210"),
@@ -454,8 +453,8 @@ async def test_an_answer_that_names_another_issuer_is_refused(
     left = await world.leave("youtube")
     query = urlencode([("code", CODE), ("state", left["state"]), *(("iss", iss) for iss in issuers)])
     response = await world.browser.get(f"/oauth/youtube/callback?{query}")
-    if outcome == "connection":
-        assert "connection=" in response.headers["Location"]
+    if outcome == "connection_code":
+        assert "connection_code=" in response.headers["Location"]
     else:
         assert error_of(response) == outcome
         assert_unspent(world)
@@ -490,7 +489,7 @@ async def test_widened_scopes_are_refused(world: World, scope: str) -> None:
 async def test_narrowed_scopes_are_stored_as_they_are(world: World) -> None:
     """P6.5: what was not granted is not claimed; features that need it refuse later."""
     world.grants("x", scope="a")
-    assert "connection=" in (await world.connect("x")).headers["Location"]
+    assert "connection_code=" in (await world.connect("x")).headers["Location"]
     assert world.gateway.stored[0]["scopes"] == ("a",)
 
 

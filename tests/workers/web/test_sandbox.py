@@ -90,7 +90,7 @@ async def world(sandbox: Sandbox) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("platform_id", PLATFORMS)
 async def test_an_account_is_connected(world: World, platform_id: str) -> None:
-    assert set(await world.connect(platform_id, "_sandbox_person=maya")) == {"connection"}
+    assert set(await world.connect(platform_id, "_sandbox_person=maya")) == {"connection_code"}
     stored = world.gateway.stored[0]
     assert stored["display_name"] == "Maya Okafor"
     assert set(stored["scopes"]) == set(SCOPES[platform_id])
