@@ -20,10 +20,12 @@ REDIRECT = "http://127.0.0.1:9/oauth/callback"
 VERIFIER = "v" * 64
 X_SCOPES = "tweet.read tweet.write users.read media.write offline.access"
 LINKEDIN_SCOPES = "openid profile w_member_social"
+GOOGLE = "https://www.googleapis.com/auth/"
+YOUTUBE_SCOPES = f"{GOOGLE}youtube.upload {GOOGLE}youtube.readonly"
 SCOPES = {
     "x": X_SCOPES,
     "linkedin": LINKEDIN_SCOPES,
-    "youtube": "openid https://www.googleapis.com/auth/youtube.upload https://www.googleapis.com/auth/youtube.readonly",
+    "youtube": f"openid {YOUTUBE_SCOPES}",
     "instagram": "instagram_business_basic,instagram_business_content_publish",
     "tiktok": "user.info.basic,video.publish",
 }
@@ -122,6 +124,11 @@ class Client:
             "linkedin-version": "202609",
             "x-restli-protocol-version": "2.0.0",
         }
+
+    def youtube(self, person: str = "maya", scope: str = YOUTUBE_SCOPES) -> dict[str, str]:
+        """Headers of a YouTube caller."""
+        token = self.tokens("youtube", _sandbox_person=person, scope=scope)["access_token"]
+        return {"authorization": f"Bearer {token}"}
 
     def account(self, platform: str, person: str = "maya") -> str:
         return self.sandbox.control.people()[person][platform]

@@ -21,6 +21,7 @@ def test_what_is_written_is_read(size: int) -> None:
     assert (spool.size, spool.sha256) == (size, hashlib.sha256(data).hexdigest())
     assert spool.read() == b"".join(spool.chunks()) == data
     assert spool.read(size // 2, 10) == data[size // 2 : size // 2 + 10]
+    assert b"".join(spool.chunks(size // 3, size // 2)) == data[size // 3 : size // 2]
     joined = Spool(b"first")
     joined.extend(spool)
     assert joined.read() == b"first" + data

@@ -46,7 +46,7 @@ class SandboxApp:
         self._services: dict[str, Service] = {
             "x": X(limiter),
             "linkedin": LinkedIn(limiter),
-            "youtube": YouTube(),
+            "youtube": YouTube(limiter),
             "instagram": Instagram(),
             "tiktok": TikTok(),
         }

@@ -41,7 +41,11 @@ class PublishedMedia:
 
 @dataclass(frozen=True, slots=True)
 class PublishedPost:
-    """A post as the public sees it; `created_at` in seconds since 1970, `is_cut` if LinkedIn cut the text."""
+    """A post as the public sees it; `created_at` in seconds since 1970, `is_cut` if LinkedIn cut the text.
+
+    `details` is what only some platforms have; of a video on YouTube: title, privacy, publish_at, tags,
+    category_id, made_for_kids, notify, thumbnail (SHA-256 of the picture).
+    """
 
     id: str
     platform: str
@@ -57,6 +61,7 @@ class PublishedPost:
     is_cut: bool
     reply_to: str | None
     media: tuple[PublishedMedia, ...]
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +195,14 @@ class SandboxControl:
         self._post("metrics", {"platform": platform, "post_id": post_id, "metrics": metrics})
 
     def set_media_delay(self, seconds: float) -> None:
-        """How long LinkedIn processes an image."""
+        """How long LinkedIn processes an image and YouTube a video."""
         self._post("media_delay", {"seconds": seconds})
+
+    def set_youtube(self, *, forced_private: bool | None = None, stored_bytes: int | None = None) -> None:
+        """`forced_private`: every upload becomes private. `stored_bytes`: of the next part only so many bytes
+        are kept."""
+        body: dict[str, Any] = {"stored_bytes": stored_bytes}
+        self._post("youtube", body if forced_private is None else {**body, "forced_private": forced_private})
 
     def totals(self) -> dict[str, int]:
         """Accepted requests since the last reset, by platform and method; not limited by the caps."""

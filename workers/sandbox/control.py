@@ -19,6 +19,7 @@ from workers.sandbox.faults import FaultError, Faults
 from workers.sandbox.limits import Limiter
 from workers.sandbox.oauth_table import TABLE
 from workers.sandbox.records import Records
+from workers.sandbox.spool import Spool
 from workers.sandbox.state import PLATFORMS, Post, State
 from workers.sandbox.wire import Call, Handler, RefusedError, Routes, parse_json
 
@@ -63,12 +64,13 @@ class Control:
             "limits": self.set_limits,
             "metrics": self.set_metrics,
             "media_delay": self.set_media_delay,
+            "youtube": self.set_youtube,
         }
         for name, action in actions.items():
             routes.add("POST", f"/_sandbox/{name}", _json_action(action))
 
     async def gallery(self, call: Call) -> Response:
-        html = pages.gallery(self._state.posts.newest(limit=GALLERY_POSTS))
+        html = pages.gallery(self._state.posts.newest(limit=GALLERY_POSTS), self._state.now())
         return HTMLResponse(html, headers=pages.SECURITY_HEADERS)
 
     async def health(self, call: Call) -> Response:
@@ -86,7 +88,7 @@ class Control:
 
     async def posts(self, call: Call) -> Response:
         found = self._state.posts.newest(call.query.get("platform") or None)
-        return JSONResponse({"posts": [_public(post, call.base_url) for post in found]})
+        return JSONResponse({"posts": [_public(post, call.base_url, call.state.now()) for post in found]})
 
     async def people(self, call: Call) -> Response:
         found = [
@@ -108,17 +110,16 @@ class Control:
 
     async def media(self, call: Call) -> Response:
         wanted = call.params["sha256"]
-        posts = self._state.posts.newest()
-        media = next((m for p in posts for m in p.media if m.sha256 == wanted and m.file is not None), None)
+        shown = (m for post in self._state.posts.newest() for m in pages.shown_media(post))
+        media = next((m for m in shown if m.sha256 == wanted and m.file is not None), None)
         if media is None or media.file is None:
             return JSONResponse({"error": "no such media"}, 404)
         headers = {
-            "content-length": str(media.file.size),
             "x-content-type-options": "nosniff",
             "content-security-policy": "sandbox; default-src 'none'",
         }
         kind = media.mime_type or "application/octet-stream"
-        return StreamingResponse(media.file.chunks(), media_type=kind, headers=headers)
+        return _streamed(call, media.file, kind, headers)
 
     async def avatar(self, call: Call) -> Response:
         person = self._state.people.get(call.params["key"])
@@ -204,6 +205,14 @@ class Control:
         self._state.media_delay_seconds = float(body["seconds"])
         return {}
 
+    async def set_youtube(self, body: dict[str, Any]) -> Any:
+        """See `YouTubeSettings`; what is not named stays."""
+        settings = self._state.youtube
+        settings.forced_private = bool(body.get("forced_private", settings.forced_private))
+        if body.get("stored_bytes") is not None:
+            settings.stored_bytes = int(body["stored_bytes"])
+        return {}
+
 
 def _json_action(action: _Action) -> Handler:
     async def handle(call: Call) -> Response:
@@ -222,6 +231,23 @@ def _json_action(action: _Action) -> Handler:
     return handle
 
 
+_RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
+
+
+def _streamed(call: Call, file: Spool, kind: str, headers: dict[str, str]) -> Response:
+    """A file, or the one range of it that a player asks for (RFC 9110 section 14)."""
+    headers = {**headers, "accept-ranges": "bytes"}
+    match = _RANGE.fullmatch(call.headers.get("range", ""))
+    start = int(match[1]) if match else 0
+    end = min(file.size, int(match[2]) + 1) if match and match[2] else file.size
+    if match and start >= end:
+        return Response(status_code=416, headers={"content-range": f"bytes */{file.size}"})
+    if match:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{file.size}"
+    headers["content-length"] = str(end - start)
+    return StreamingResponse(file.chunks(start, end), 206 if match else 200, headers, kind)
+
+
 def _platform(body: dict[str, Any]) -> str:
     platform = str(body["platform"])
     if platform not in PLATFORMS:
@@ -229,7 +255,7 @@ def _platform(body: dict[str, Any]) -> str:
     return platform
 
 
-def _public(post: Post, base_url: str) -> dict[str, Any]:
+def _public(post: Post, base_url: str, now: float) -> dict[str, Any]:
     """A post as anybody sees it, plus what the API answered (`api_text`) and what the client sent."""
     return {
         "id": post.id,
@@ -245,6 +271,7 @@ def _public(post: Post, base_url: str) -> dict[str, Any]:
         "metrics": post.metrics,
         "is_cut": bool(post.extra.get("is_cut")),
         "reply_to": post.extra.get("reply_to") or None,
+        "details": pages.details(post, now),
         "media": [
             {
                 "id": m.id,

@@ -45,3 +45,14 @@ class Limiter:
         is_within = window.used < limit
         window.used += is_within
         return window, is_within
+
+    def spend_until(self, rule: str, limit: int, resets_at: float, cost: int = 1) -> tuple[Window, bool]:
+        """The same for a counter of the whole application with a fixed end and a price per call."""
+        limit = self._state.limits.get(rule, limit)
+        window = self._windows.get((rule, "app"))
+        if window is None or window.resets_at != resets_at:
+            window = self._windows[rule, "app"] = Window(limit, resets_at)
+        window.limit = limit
+        is_within = window.used + cost <= limit
+        window.used += cost if is_within else 0
+        return window, is_within

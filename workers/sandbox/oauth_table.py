@@ -160,7 +160,7 @@ LINKEDIN = Platform(
 _YOUTUBE = "https://www.googleapis.com/auth/"
 _YOUTUBE_SCOPES = words(
     f"openid email profile {_YOUTUBE}youtube.upload {_YOUTUBE}youtube.readonly {_YOUTUBE}youtube "
-    f"{_YOUTUBE}yt-analytics.readonly"
+    f"{_YOUTUBE}youtube.force-ssl {_YOUTUBE}yt-analytics.readonly"
 )
 
 YOUTUBE = Platform(

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.sandbox.state import Person, Post
+from workers.sandbox.state import Media, Person, Post
 from workers.sandbox.style import CSS
+from workers.sandbox.youtube_video import privacy
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; "
@@ -110,10 +111,10 @@ def consent(
     return _page(f"{name} sandbox", body, "narrow")
 
 
-def gallery(posts: Sequence[Post]) -> str:
+def gallery(posts: Sequence[Post], now: float) -> str:
     """All published posts, newest first, each as a reader of its platform sees it."""
     lead = "What the outside world received: every post that the sandbox platforms accepted, newest first."
-    cards = join(_card(post) for post in posts)
+    cards = join(_card(post, now) for post in posts)
     grid = (
         fill('<div class="grid">{cards}</div>', cards=cards)
         if posts
@@ -125,11 +126,13 @@ def gallery(posts: Sequence[Post]) -> str:
 
 
 _CARD = """<article class="card"><header>{face}<div class="who"><b>{name}</b><span>{byline}</span></div>
-<span class="tag" style="background:{color}">{platform}</span></header><div class="text">{text}</div>
-<div class="media">{media}</div><footer><time datetime="{iso}">{day}</time>{counts}</footer></article>"""
+<span class="tag" style="background:{color}">{platform}</span></header>{title}<div class="text">{text}</div>
+<div class="media">{media}</div>
+<footer>{privacy}<time datetime="{iso}">{day}</time>{counts}</footer></article>"""
 
 
-def _card(post: Post) -> Html:
+def _card(post: Post, now: float) -> Html:
+    more = details(post, now)
     moment = datetime.fromtimestamp(post.created_at, UTC)
     counts = [
         fill('<span class="count">{n:,} {what}</span>', n=n, what=_unit(name))
@@ -142,8 +145,10 @@ def _card(post: Post) -> Html:
         byline=post.person.headline if post.platform == "linkedin" else f"@{post.person.handle}",
         color=COLORS[post.platform],
         platform=NAMES[post.platform],
+        title=fill("<h2>{title}</h2>", title=more["title"]) if "title" in more else Html(),
         text=_linked(public_text(post)),
-        media=join(_picture(m.sha256, m.mime_type, m.alt_text) for m in post.media),
+        media=join(_picture(m, more.get("thumbnail")) for m in post.media),
+        privacy=fill("<b>{privacy}</b>", privacy=_privacy(more)) if "privacy" in more else Html(),
         iso=moment.isoformat(timespec="seconds"),
         day=moment.strftime("%-d %b %Y, %H:%M UTC"),
         counts=join(counts),
@@ -195,8 +200,41 @@ def _face(platform: str, person: Person) -> Html:
     )
 
 
-def _picture(sha256: str, mime_type: str, alt_text: str) -> Html:
-    url = f"/_sandbox/media/{sha256}"
-    if mime_type.startswith("video/"):
-        return fill('<video src="{url}" controls aria-label="{alt}"></video>', url=url, alt=alt_text)
-    return fill('<img src="{url}" alt="{alt}">', url=url, alt=alt_text)
+def _picture(media: Media, poster: str | None) -> Html:
+    url = f"/_sandbox/media/{media.sha256}"
+    if not media.mime_type.startswith("video/"):
+        return fill('<img src="{url}" alt="{alt}">', url=url, alt=media.alt_text)
+    shown = fill(' poster="/_sandbox/media/{poster}"', poster=poster) if poster else Html()
+    template = '<video src="{url}" controls preload="metadata"{poster} aria-label="{alt}"></video>'
+    return fill(template, url=url, poster=shown, alt=media.alt_text)
+
+
+def shown_media(post: Post) -> tuple[Media, ...]:
+    """The files that a page shows of a post: its own and the preview picture of its video."""
+    thumbnail = post.extra.get("thumbnail")
+    return (*post.media, thumbnail) if isinstance(thumbnail, Media) else post.media
+
+
+def details(post: Post, now: float) -> dict[str, Any]:
+    """What only some platforms have; empty for the others."""
+    if post.platform != "youtube" or "title" not in post.extra:
+        return {}
+    extra, thumbnail = post.extra, post.extra["thumbnail"]
+    return {
+        "title": extra["title"],
+        "privacy": privacy(post, now),
+        "publish_at": extra["publish_at"],
+        "tags": extra["tags"],
+        "category_id": extra["category_id"],
+        "made_for_kids": extra["made_for_kids"],
+        "notify": extra["notify"],
+        "thumbnail": thumbnail.sha256 if thumbnail else None,
+    }
+
+
+def _privacy(more: dict[str, Any]) -> str:
+    """`private until 1 Mar 2027, 09:00 UTC`, or the bare word."""
+    due = more["publish_at"]
+    if more["privacy"] != "private" or due is None:
+        return str(more["privacy"])
+    return f"private until {datetime.fromtimestamp(due, UTC):%-d %b %Y, %H:%M} UTC"

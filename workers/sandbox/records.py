@@ -23,7 +23,7 @@ MAX_BODY = 65_536  # bytes of a body kept for reading; longer ones keep size and
 
 _HEADERS = ("content-type", "user-agent", "linkedin-version", "x-restli-protocol-version", "content-length")
 _SECRET_NAMES = words(
-    "access_token client_secret code code_challenge code_verifier refresh_token token state"
+    "access_token client_secret code code_challenge code_verifier refresh_token token state upload_id"
 )
 
 

@@ -69,10 +69,11 @@ class Spool:
             start += len(part)
         return b"".join(parts)
 
-    def chunks(self) -> Iterator[bytes]:
-        """All bytes, a megabyte at a time."""
-        for start in range(0, self.size, CHUNK):
-            yield self.read(start, CHUNK)
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """All bytes, or those from `start` up to, but not including, `end`; a megabyte at a time."""
+        end = self.size if end is None else min(end, self.size)
+        for position in range(start, end, CHUNK):
+            yield self.read(position, min(CHUNK, end - position))
 
     @property
     def sha256(self) -> str:

@@ -122,11 +122,26 @@ class Media:
     alt_text: str = ""
     owners: frozenset[str] = frozenset()
     upload_token: str = ""
+    details: dict[str, Any] = field(default_factory=dict)  # what the announcing call said
 
     @property
     def data(self) -> bytes | None:
         """All bytes at once, for files that are small; None when they are not there (any more)."""
         return None if self.file is None else self.file.read()
+
+
+@dataclass(slots=True)
+class YouTubeSettings:
+    """What tests and the demo may choose about YouTube.
+
+    Attributes:
+        forced_private: every upload becomes private, whatever it asked for: unaudited projects until
+            2026-11-02, creator accounts with restrictions since.
+        stored_bytes: once, of the next part of an upload, only this many bytes are kept.
+    """
+
+    forced_private: bool = False
+    stored_bytes: int | None = None
 
 
 @dataclass(slots=True)
@@ -269,6 +284,7 @@ class State:
         self.tokens = Tokens()
         self.posts = Posts()
         self.library = Library()
+        self.youtube = YouTubeSettings()
         self.totals: Counter[str] = Counter()
         self.limits: dict[str, int] = {}
         self.approved_scopes.clear()

@@ -25,6 +25,8 @@ p.empty { color: var(--soft); padding: 3rem 0; }
 .who span, footer, .count { color: var(--soft); font-size: .85rem; }
 .tag { margin-left: auto; font-size: .75rem; font-weight: 600; padding: .15rem .55rem;
   border-radius: 99px; color: #fff; border: 1px solid var(--line); }
+.card h2 { font-size: 1.05rem; line-height: 1.35; margin: 0; padding: 0 1rem .35rem;
+  overflow-wrap: anywhere; }
 .text { padding: 0 1rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .text a { color: var(--accent); text-decoration: none; }
 .media { display: grid; gap: 2px; grid-template-columns: repeat(auto-fit, minmax(45%, 1fr)); }
