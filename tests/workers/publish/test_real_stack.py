@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psycopg
@@ -133,7 +134,8 @@ def connect(service: Service, client: Client, platform: str, key: str) -> str:
                 break
             response = browser.get(location)
     assert location.startswith(REDIRECT), (response.status_code, response.text[:2000])
-    rows: Any = client.table("connections").select("*").eq("platform_id", platform).execute().data
+    code = parse_qs(urlsplit(location).query)["connection_code"][0]
+    rows: Any = client.rpc("confirm_connection", {"p_code": code}).execute().data
     assert len(rows) == 1, location
     return str(rows[0]["id"])
 
