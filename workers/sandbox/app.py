@@ -47,7 +47,7 @@ class SandboxApp:
             "x": X(limiter),
             "linkedin": LinkedIn(limiter),
             "youtube": YouTube(limiter),
-            "instagram": Instagram(),
+            "instagram": Instagram(limiter),
             "tiktok": TikTok(),
         }
         self._routes = {name: Routes() for name in self._services}

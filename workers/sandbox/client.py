@@ -195,7 +195,7 @@ class SandboxControl:
         self._post("metrics", {"platform": platform, "post_id": post_id, "metrics": metrics})
 
     def set_media_delay(self, seconds: float) -> None:
-        """How long LinkedIn processes an image and YouTube a video."""
+        """How long the platforms process a file before it counts as ready."""
         self._post("media_delay", {"seconds": seconds})
 
     def set_youtube(self, *, forced_private: bool | None = None, stored_bytes: int | None = None) -> None:
@@ -203,6 +203,15 @@ class SandboxControl:
         are kept."""
         body: dict[str, Any] = {"stored_bytes": stored_bytes}
         self._post("youtube", body if forced_private is None else {**body, "forced_private": forced_private})
+
+    def change_settings(self, platform: str, person: str | None = None, **values: Any) -> None:
+        """Facts about a person's account, or about the application when `person` is None.
+
+        TikTok: `audited`, `verified_prefixes` (application); `private`, `banned`, `comment_disabled`,
+        `duet_disabled`, `stitch_disabled`, `max_video_seconds`, `fail_next` (account). Instagram:
+        `restricted`, `fail_next` (account).
+        """
+        self._post("settings", {"platform": platform, "person": person, "values": values})
 
     def totals(self) -> dict[str, int]:
         """Accepted requests since the last reset, by platform and method; not limited by the caps."""

@@ -65,6 +65,7 @@ class Control:
             "metrics": self.set_metrics,
             "media_delay": self.set_media_delay,
             "youtube": self.set_youtube,
+            "settings": self.change_settings,
         }
         for name, action in actions.items():
             routes.add("POST", f"/_sandbox/{name}", _json_action(action))
@@ -211,6 +212,14 @@ class Control:
         settings.forced_private = bool(body.get("forced_private", settings.forced_private))
         if body.get("stored_bytes") is not None:
             settings.stored_bytes = int(body["stored_bytes"])
+        return {}
+
+    async def change_settings(self, body: dict[str, Any]) -> Any:
+        """Facts about an account (`person`) or, without one, about the application at a platform."""
+        key = (_platform(body), str(body.get("person") or ""))
+        if key[1] and key[1] not in self._state.people:
+            raise ValueError("no such person")
+        self._state.settings.setdefault(key, {}).update(body["values"])
         return {}
 
 

@@ -145,6 +145,45 @@ class YouTubeSettings:
 
 
 @dataclass(slots=True)
+class Draft:
+    """What a platform was given and has not published yet: a container of Instagram, a share of TikTok.
+
+    Attributes:
+        kind: what it will be, in the platform's word.
+        status: working | ready | failed | published | delivered (to the person's inbox).
+        ready_at: seconds since 1970 from which its work counts as done.
+        failure: why it failed, in the platform's word.
+        upload: bytes received so far, where the client sends them in pieces.
+        post_id: of the post that it became.
+    """
+
+    id: str
+    platform: str
+    person: Person
+    created_at: float
+    expires_at: float
+    kind: str
+    params: dict[str, Any] = field(default_factory=dict)
+    media: tuple[Media, ...] = ()
+    status: str = "working"
+    ready_at: float = 0.0
+    failure: str = ""
+    upload: Spool | None = None
+    upload_token: str = ""
+    post_id: str = ""
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment under a post."""
+
+    id: str
+    person: Person
+    created_at: float
+    text: str
+
+
+@dataclass(slots=True)
 class Post:
     """A published post. `text` is what a reader sees, `sent_text` what the client sent."""
 
@@ -160,6 +199,7 @@ class Post:
     metrics: dict[str, int] = field(default_factory=dict)
     deleted: bool = False
     duplicate_key: str = ""
+    comments: list[Comment] = field(default_factory=list)
 
 
 class Tokens:
@@ -267,6 +307,27 @@ class Library:
                 self._by_id[oldest].file = None
 
 
+class Drafts:
+    """Drafts by platform and id, oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self._by_id: OrderedDict[tuple[str, str], Draft] = OrderedDict()
+
+    def add(self, draft: Draft) -> None:
+        _put(self._by_id, (draft.platform, draft.id), draft)
+
+    def get(self, platform: str, draft_id: str) -> Draft | None:
+        return self._by_id.get((platform, draft_id))
+
+    def of(self, platform: str, person: Person, since: float) -> list[Draft]:
+        """Those of a person that were made at or after `since`, newest first."""
+        return [
+            draft
+            for draft in reversed(self._by_id.values())
+            if draft.platform == platform and draft.person is person and draft.created_at >= since
+        ]
+
+
 class State:
     """Everything one sandbox remembers. `reset` forgets it and keeps the client secret and redirects."""
 
@@ -285,6 +346,8 @@ class State:
         self.posts = Posts()
         self.library = Library()
         self.youtube = YouTubeSettings()
+        self.drafts = Drafts()
+        self.settings: dict[tuple[str, str], dict[str, Any]] = {}
         self.totals: Counter[str] = Counter()
         self.limits: dict[str, int] = {}
         self.approved_scopes.clear()
@@ -317,6 +380,10 @@ class State:
         person = Person(key, name, handle, headline, premium)
         _put(self.people, key, person)
         return person
+
+    def setting(self, platform: str, name: str, default: Any, person: Person | None = None) -> Any:
+        """What the control API set for an account (`person`) or for the application at a platform."""
+        return self.settings.get((platform, person.key if person else ""), {}).get(name, default)
 
     def bearer(self, value: str) -> Token | None:
         return self.tokens.access.get(value)
