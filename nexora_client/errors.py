@@ -289,6 +289,11 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX435": WrongState,
     "NX436": WrongState,
     "NX437": WrongState,
+    "NX450": ValidationFailed,
+    "NX451": WrongState,
+    "NX452": WrongState,
+    "NX454": Conflict,
+    "NX458": WrongState,
 }
 
 # Codes of Postgres, PostgREST, Auth and Storage that mean something of their own.

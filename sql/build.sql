@@ -132,3 +132,20 @@
 \ir ../policies/40_publishing/claim_targets.sql
 \ir ../policies/40_publishing/mark_sending.sql
 \ir ../policies/40_publishing/report_targets.sql
+
+-- 45_scheduling: local times, slots, moves, warnings, series, import, calendar feed
+\ir 45_scheduling/errors.sql
+\ir 45_scheduling/local_time.sql
+\ir 45_scheduling/target_local_times.sql
+\ir 45_scheduling/schedule_local.sql
+\ir 45_scheduling/queue_slots.sql
+\ir 45_scheduling/fill_slots.sql
+\ir 45_scheduling/move_target.sql
+\ir 45_scheduling/schedule_warnings.sql
+\ir ../policies/45_scheduling/local_time.sql
+\ir ../policies/45_scheduling/target_local_times.sql
+\ir ../policies/45_scheduling/schedule_local.sql
+\ir ../policies/45_scheduling/queue_slots.sql
+\ir ../policies/45_scheduling/fill_slots.sql
+\ir ../policies/45_scheduling/move_target.sql
+\ir ../policies/45_scheduling/schedule_warnings.sql

@@ -95,6 +95,26 @@ end;
 $$;
 comment on function private.lock_schedulable(uuid[]) is 'The targets that can be given a time now, locked in order.';
 
+-- The queue goes on counting where the target stands: an attempt number is never given out twice.
+create function private.set_times(p_target_ids uuid[], p_ats timestamptz[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  with given as materialized (
+    select g.id, g.at from unnest(p_target_ids, p_ats) g (id, at)
+  ), timed as (
+    update public.post_targets t
+    set state = 'scheduled', scheduled_at = g.at, revision = t.revision + 1, attempt_base = t.attempt,
+        failure_code = null, failure_message = null, checked_at = p_now, updated_at = p_now
+    from given g where t.id = g.id
+    returning t.id, t.attempt, g.at
+  )
+  insert into private.queue as q (lane, subject_id, due_at, attempt)
+    select 'publish', t.id, greatest(t.at, p_now), t.attempt from timed t
+    on conflict (lane, subject_id) do update
+      set due_at = excluded.due_at, attempt = greatest(q.attempt, excluded.attempt), again_at = null, progress = null
+$$;
+comment on function private.set_times(uuid[], timestamptz[], timestamptz) is
+  'Schedules targets, each at its own time, whatever was checked before: the one place that does.';
+
 create function private.put_on_schedule(p_target_ids uuid[], p_at timestamptz, p_now timestamptz) returns uuid[]
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -104,15 +124,7 @@ begin
   perform private.check_connections(p_target_ids);
   v_ids := private.lock_schedulable(p_target_ids);
   perform private.check_problems(v_ids, p_now);
-  update public.post_targets t
-    set state = 'scheduled', scheduled_at = p_at, revision = t.revision + 1, attempt_base = t.attempt,
-        failure_code = null, failure_message = null, checked_at = p_now, updated_at = p_now
-    where t.id = any (v_ids);
-  -- The queue goes on counting where the target stands: an attempt number is never given out twice.
-  insert into private.queue as q (lane, subject_id, due_at, attempt)
-    select 'publish', t.id, greatest(p_at, p_now), t.attempt from public.post_targets t where t.id = any (v_ids)
-    on conflict (lane, subject_id) do update
-      set due_at = excluded.due_at, attempt = greatest(q.attempt, excluded.attempt), again_at = null, progress = null;
+  perform private.set_times(v_ids, array_fill(p_at, array[cardinality(v_ids)]), p_now);
   return v_ids;
 end;
 $$;

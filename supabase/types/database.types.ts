@@ -642,6 +642,50 @@ export type Database = {
         }
         Relationships: []
       },
+      "queue_slots": {
+        Row: {
+          "connection_id": string,
+          "created_at": string,
+          "id": string,
+          "local_time": string,
+          "time_zone": string,
+          "updated_at": string,
+          "user_id": string,
+          "weekday": number
+        }
+        ComputedFields: never
+        Insert: {
+          "connection_id": string,
+          "created_at"?: string,
+          "id"?: string,
+          "local_time": string,
+          "time_zone": string,
+          "updated_at"?: string,
+          "user_id"?: string,
+          "weekday": number
+        }
+        Update: {
+          "connection_id"?: string,
+          "created_at"?: string,
+          "id"?: string,
+          "local_time"?: string,
+          "time_zone"?: string,
+          "updated_at"?: string,
+          "user_id"?: string,
+          "weekday"?: number
+        }
+        Relationships: [
+          {
+            foreignKeyName: "queue_slots_connection_id_user_id_fkey"
+            columns: ["connection_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "connections"
+            referencedColumns: ["id",
+            "user_id"]
+          }
+        ]
+      },
       "scripts": {
         Row: {
           "body": string,
@@ -739,12 +783,81 @@ export type Database = {
           "user_id"?: string
         }
         Relationships: []
+      },
+      "target_local_times": {
+        Row: {
+          "adjusted": string | null,
+          "local_time": string,
+          "scheduled_at": string,
+          "target_id": string,
+          "time_zone": string,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "adjusted"?: string | null,
+          "local_time": string,
+          "scheduled_at": string,
+          "target_id": string,
+          "time_zone": string,
+          "user_id": string
+        }
+        Update: {
+          "adjusted"?: string | null,
+          "local_time"?: string,
+          "scheduled_at"?: string,
+          "target_id"?: string,
+          "time_zone"?: string,
+          "user_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "target_local_times_target_id_user_id_fkey"
+            columns: ["target_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "post_targets"
+            referencedColumns: ["id",
+            "user_id"]
+          }
+        ]
       }
     }
     Views: {
       [_ in never]: never
     }
     Functions: {
+      "add_to_queue": { Args: { "p_after"?: string,
+          "p_idempotency_key"?: string,
+          "p_post_id": string }; Returns: {
+          "attempt": number,
+          "attempt_base": number,
+          "checked_at": string | null,
+          "connection_id": string,
+          "created_at": string,
+          "external_id": string | null,
+          "external_url": string | null,
+          "failure_code": string | null,
+          "failure_message": string | null,
+          "id": string,
+          "options": NonNullable<Json>,
+          "platform_id": string,
+          "post_id": string,
+          "published_at": string | null,
+          "revision": number,
+          "scheduled_at": string | null,
+          "state": Database["public"]['Enums']["target_state"],
+          "text": string | null,
+          "tolerance": string,
+          "updated_at": string,
+          "user_id": string
+        }[]
+        SetofOptions: {
+          from: "*"
+          to: "post_targets"
+          isOneToOne: false
+          isSetofReturn: true
+        } },
       "begin_connection": { Args: { "p_features": (string)[],
           "p_platform": string,
           "p_reconnect"?: string,
@@ -798,6 +911,17 @@ export type Database = {
           isSetofReturn: false
         } },
       "check_post": { Args: { "p_post_id": string }; Returns: {
+          "limit_value": number,
+          "measured": number,
+          "message": string,
+          "platform_id": string,
+          "rule": string,
+          "severity": string,
+          "target_id": string
+        }[]
+      },
+      "check_schedule": { Args: { "p_at"?: string,
+          "p_post_id": string }; Returns: {
           "limit_value": number,
           "measured": number,
           "message": string,
@@ -869,6 +993,49 @@ export type Database = {
           "os": string
         }[]
       },
+      "list_slots": { Args: { "p_connection_id": string,
+          "p_from": string,
+          "p_to": string }; Returns: {
+          "adjusted": string,
+          "at": string,
+          "slot_id": string,
+          "target_id": string,
+          "time_zone": string
+        }[]
+      },
+      "move_target": { Args: { "p_at": string,
+          "p_idempotency_key"?: string,
+          "p_revision"?: number,
+          "p_target_id": string,
+          "p_whole_post"?: boolean }; Returns: {
+          "attempt": number,
+          "attempt_base": number,
+          "checked_at": string | null,
+          "connection_id": string,
+          "created_at": string,
+          "external_id": string | null,
+          "external_url": string | null,
+          "failure_code": string | null,
+          "failure_message": string | null,
+          "id": string,
+          "options": NonNullable<Json>,
+          "platform_id": string,
+          "post_id": string,
+          "published_at": string | null,
+          "revision": number,
+          "scheduled_at": string | null,
+          "state": Database["public"]['Enums']["target_state"],
+          "text": string | null,
+          "tolerance": string,
+          "updated_at": string,
+          "user_id": string
+        }[]
+        SetofOptions: {
+          from: "*"
+          to: "post_targets"
+          isOneToOne: false
+          isSetofReturn: true
+        } },
       "my_account": { Args: Record<PropertyKey, never>; Returns: {
           "birth_year": number,
           "created_at": string,
@@ -876,6 +1043,14 @@ export type Database = {
           "guardian_consent_at": string,
           "state": string,
           "user_id": string
+        }[]
+      },
+      "next_free_slot": { Args: { "p_after"?: string,
+          "p_connection_id": string }; Returns: {
+          "adjusted": string,
+          "at": string,
+          "slot_id": string,
+          "time_zone": string
         }[]
       },
       "publish_now": { Args: { "p_idempotency_key"?: string,
@@ -962,6 +1137,32 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         } },
+      "reschedule_target_local": { Args: { "p_ambiguity"?: string,
+          "p_idempotency_key"?: string,
+          "p_local": string,
+          "p_target_id": string,
+          "p_time_zone": string }; Returns: {
+          "adjusted": string | null,
+          "local_time": string,
+          "scheduled_at": string,
+          "target_id": string,
+          "time_zone": string,
+          "user_id": string
+        }[]
+        SetofOptions: {
+          from: "*"
+          to: "target_local_times"
+          isOneToOne: false
+          isSetofReturn: true
+        } },
+      "resolve_local_time": { Args: { "p_ambiguity"?: string,
+          "p_local": string,
+          "p_time_zone": string }; Returns: {
+          "adjusted": string,
+          "at": string,
+          "local_time": string
+        }[]
+      },
       "resolve_unconfirmed": { Args: { "p_external_url"?: string,
           "p_is_published": boolean,
           "p_target_id": string }; Returns: {
@@ -1053,6 +1254,24 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "post_targets"
+          isOneToOne: false
+          isSetofReturn: true
+        } },
+      "schedule_post_local": { Args: { "p_ambiguity"?: string,
+          "p_idempotency_key"?: string,
+          "p_local": string,
+          "p_post_id": string,
+          "p_time_zone": string }; Returns: {
+          "adjusted": string | null,
+          "local_time": string,
+          "scheduled_at": string,
+          "target_id": string,
+          "time_zone": string,
+          "user_id": string
+        }[]
+        SetofOptions: {
+          from: "*"
+          to: "target_local_times"
           isOneToOne: false
           isSetofReturn: true
         } },

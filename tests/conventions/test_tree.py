@@ -106,7 +106,8 @@ _CODE_BLOCKS = {
     "15_notifications": "1[5-9][0-9]",
     "20_connections": "2[0-9][0-9]",
     "30_content": "3[0-9][0-9]",
-    "40_publishing": "4[0-9][0-9]",
+    "40_publishing": "4[0-4][0-9]",
+    "45_scheduling": "4[5-9][0-9]",
 }
 
 

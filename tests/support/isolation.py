@@ -148,7 +148,8 @@ class Prober:
         if value is None:
             value = {
                 "timestamp with time zone": "2099-01-01", "boolean": "true", "date": "1990-01-01", "integer": "1",
-                "text[]": "{publish}", "uuid": None,
+                "text[]": "{publish}", "uuid": None, "jsonb": "[]",
+                "timestamp without time zone": "2099-01-01", "time without time zone": "09:00",
             }.get(kind, "x")  # fmt: skip
         return f"{name} => " + ("null" if value is None else f"'{value}'::{kind}")
 

@@ -90,6 +90,11 @@ def seed_person(db: psycopg.Connection) -> Belongings:
     db.execute(
         "update public.post_targets set state = 'scheduled', scheduled_at = now() where id = %s", (target,)
     )
+    _insert(
+        db, "public.queue_slots", user_id=user, connection_id=connection, weekday=1, local_time="09:00",
+        time_zone="Europe/Berlin",
+    )  # fmt: skip
+    db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
     return Belongings(person, marker, post, target, connection, object_name)
 
 
