@@ -12,12 +12,7 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX450', 'There is no such time zone to schedule in', 'Use a name of the IANA database, such as Europe/Berlin.', 400),
   ('NX451', 'This account has no posting slots', 'Add slots to it, or choose a time yourself.', 409),
   ('NX452', 'All posting slots of this account are taken', 'Add slots to it, or choose a time yourself.', 409),
-  ('NX453', 'This recurrence rule cannot be used',
-   'Correct the part that the detail names: FREQ, INTERVAL, BYDAY, BYMONTHDAY, COUNT or UNTIL.', 400),
   ('NX454', 'This was changed in the meantime', 'Reload it and try again.', 409),
-  ('NX455', 'You have no such series', 'Reload the list of series.', 404),
-  ('NX456', 'The series has no such occurrence', 'Choose one that list_occurrences() shows.', 404),
-  ('NX457', 'The file cannot be read as a table', 'Export it again as CSV in UTF-8; the detail names what is wrong.', 422),
   ('NX458', 'There is a limit to how many you can have', 'Remove one that is not needed; the detail names which kind.', 409);
 
 -- ==== sql/45_scheduling/local_time.sql
@@ -265,14 +260,14 @@ create table public.queue_slots (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (id, user_id),
-  constraint each_slot_once unique (connection_id, weekday, local_time, time_zone),
+  -- With the owner, so that it says nothing about accounts of others.
+  constraint each_slot_once unique (user_id, connection_id, weekday, local_time, time_zone),
   foreign key (connection_id, user_id) references public.connections (id, user_id) on delete cascade,
   constraint weekday_is_1_to_7 check (weekday between 1 and 7),
   constraint time_is_a_whole_minute check (local_time = date_trunc('minute', local_time) and local_time < '24:00'),
   constraint time_zone_is_short check (length(time_zone) <= 60)
 );
 create index queue_slots_connection_id_idx on public.queue_slots (connection_id, user_id);
-create index queue_slots_user_id_idx on public.queue_slots (user_id);
 comment on table public.queue_slots is 'Weekly posting times of an account.';
 comment on column public.queue_slots.weekday is '1 Monday to 7 Sunday (ISO 8601), in the zone of the slot.';
 comment on column public.queue_slots.local_time is 'Whole minutes. Where the clock skips it, the slot moves forward by the gap.';
