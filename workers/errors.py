@@ -20,8 +20,8 @@
     │   ├── TransportError                no answer: the outcome of the call is UNKNOWN
     │   │   └── NotSentError              the request never left: safe to repeat
     │   └── StorageError                  a file could not be read
-    │       ├── FileMissingError
-    │       └── FileTooLargeError
+    │       ├── FileChangedError
+    │       └── FileMissingError
     └── ProviderError                     a call to a platform failed
         ├── ProviderTransportError        no answer: the outcome of the call is UNKNOWN
         │   └── ProviderNotSentError      the request never left
@@ -47,8 +47,8 @@ __all__ = [
     "ContractMismatchError",
     "DatabaseBusyError",
     "DatabaseError",
+    "FileChangedError",
     "FileMissingError",
-    "FileTooLargeError",
     "GatewayError",
     "GrantRevokedError",
     "IdentityRuleError",
@@ -220,18 +220,13 @@ class FileMissingError(StorageError):
         super().__init__(function, "no such file")
 
 
-class FileTooLargeError(StorageError):
-    """The object is larger than the caller's cap.
+class FileChangedError(StorageError):
+    """The object is not the one that was registered: its size differs."""
 
-    Attributes:
-        limit: the cap in bytes.
-    """
+    code = "file_changed"
 
-    code = "file_too_large"
-
-    def __init__(self, function: str, limit: int) -> None:
-        super().__init__(function, f"more than {limit} bytes")
-        self.limit = limit
+    def __init__(self, function: str) -> None:
+        super().__init__(function, "another size than registered")
 
 
 _BLOCKS: dict[str, type[RuleError]] = {

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
@@ -31,6 +31,7 @@ import httpx
 from postgrest.exceptions import APIError
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from storage3.exceptions import StorageApiError
 from supabase import AsyncClient, AsyncClientOptions
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -38,8 +39,9 @@ from workers import http
 from workers.errors import (
     ContractMismatchError,
     DatabaseBusyError,
+    FileChangedError,
     FileMissingError,
-    FileTooLargeError,
+    GatewayError,
     NotSentError,
     StorageError,
     TransportError,
@@ -54,6 +56,7 @@ __all__ = [
     "ClaimedRevocation",
     "ClaimedTarget",
     "FlowTicket",
+    "FollowUpItem",
     "Gateway",
     "HousekeepingResult",
     "JobResult",
@@ -95,18 +98,37 @@ class MediaItem:
     Attributes:
         bucket_id, object_name: where it is in the private storage.
         mime_type: as registered, e.g. `image/jpeg`.
-        size_bytes: as registered; the download is capped by it.
+        size_bytes: as registered.
         alt_text: description for people who cannot see it. Personal content: never log it.
+        kind: `image`, `video` or `document`.
         width, height: pixels; None when unknown.
+        duration_ms: of a video; None when unknown.
     """
 
     bucket_id: str
     object_name: str = Field(repr=False)
     mime_type: str
     size_bytes: int
+    kind: str = "image"
     alt_text: str | None = Field(default=None, repr=False)
     width: int | None = None
     height: int | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_ROW)
+class FollowUpItem:
+    """A further part of a thread, or the first comment.
+
+    Attributes:
+        position: 1, 2, … in the order in which they go out.
+        text: personal content: never log it.
+        external_id: at the platform, when it is already out.
+    """
+
+    position: int
+    text: str = Field(repr=False)
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_ROW)
@@ -124,6 +146,9 @@ class ClaimedTarget:
         access_expires_at: when the access token dies; None when the platform did not say.
         sending_at: start of the irreversible call of an earlier attempt (reconcile), else None.
         progress: what an earlier attempt saved with `save_progress`, e.g. ids of uploads.
+        external_id: of the post itself, when an earlier attempt has published it.
+        follow_ups: what is to be published after it, in order.
+        thumbnail: preview picture of the video, where there is one.
     """
 
     target_id: UUID
@@ -139,6 +164,9 @@ class ClaimedTarget:
     generation: Annotated[int, BeforeValidator(lambda value: value or 0)] = 0
     options: dict[str, Json] = Field(default_factory=dict, repr=False)
     media: tuple[MediaItem, ...] = ()
+    thumbnail: MediaItem | None = None
+    follow_ups: tuple[FollowUpItem, ...] = ()
+    external_id: str | None = None
     scopes: tuple[str, ...] = ()
     access_expires_at: datetime | None = None
     sending_at: datetime | None = None
@@ -858,64 +886,113 @@ class Gateway:
 
     # --- private files --------------------------------------------------------------------------------------
 
-    async def download(self, bucket_id: str, object_name: str, *, limit: int) -> bytes:
-        """Read a private file through the Storage API (P3.3).
-
-        Args:
-            limit: most bytes; reading stops there, so a file that grew cannot fill the memory.
+    async def sign_file(self, bucket_id: str, object_name: str, seconds: int) -> str:
+        """A URL under which a private file can be read for `seconds` (P3.3). A capability: never log it.
 
         Raises:
             FileMissingError: no such object.
-            FileTooLargeError: more than `limit` bytes.
             StorageError: refused.
-            TransportError: no complete answer, after repeats (reading is harmless to repeat).
+            TransportError: no answer, after repeats (signing is harmless to repeat).
         """
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.1, max=3),
-            retry=retry_if_exception(_is_passing_or_unknown),
-            reraise=True,
-        )
-        return await retrying(self._download_once, bucket_id, object_name, limit)
+        signed: str = await _patiently(self._sign_once, bucket_id, object_name, seconds)
+        return signed
 
-    async def _download_once(self, bucket_id: str, object_name: str, limit: int) -> bytes:
-        # storage3's `download` reads the whole body before anyone can look at its size; the same request is
-        # therefore made here, with the client's own URL and headers, as a stream.
-        bucket = self._client.storage.from_(bucket_id)
-        url = str(bucket._base_url.joinpath("object", bucket_id, *object_name.split("/")))
-        body = bytearray()
+    async def _sign_once(self, bucket_id: str, object_name: str, seconds: int) -> str:
         try:
-            async with self._session.stream("GET", url, headers=bucket._headers) as response:
-                if response.status_code in (400, 404):
-                    await response.aread()
-                    raise _storage_refusal(response)
-                if response.status_code >= 500:
-                    raise TransportError("download", str(response.status_code))
-                if response.status_code != 200:
-                    raise StorageError("download", f"refused with {response.status_code}")
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > limit:
-                        raise FileTooLargeError("download", limit)
+            answer = await self._client.storage.from_(bucket_id).create_signed_url(object_name, seconds)
+        except StorageApiError as error:
+            raise _storage_error("sign_file", str(error.status)) from None  # its text names the file
         except (httpx.HTTPError, httpx.StreamError) as error:
             kind = NotSentError if http.is_not_sent(error) else TransportError
-            raise kind("download", type(error).__name__) from None  # the cause holds the secret key
+            raise kind("sign_file", type(error).__name__) from None  # the cause holds the secret key
+        except ValidationError:
+            raise ContractMismatchError("sign_file", UNREADABLE_ANSWER, "signedURL") from None
+        return str(answer["signedURL"])
+
+    async def read_part(self, url: str, start: int, length: int, size: int) -> bytes:
+        """Read a part of a private file by its signed URL (HTTP Range).
+
+        Args:
+            url: from `sign_file`.
+            start, length: which bytes, at least one.
+            size: of the whole file, as registered.
+
+        Raises:
+            FileMissingError: no such object (any more).
+            FileChangedError: the file has another size now.
+            StorageError: refused, e.g. because the URL has expired.
+            TransportError: no complete answer, after repeats (reading is harmless to repeat).
+        """
+        part: bytes = await _patiently(self._read_once, url, start, length, size)
+        return part
+
+    async def _read_once(self, url: str, start: int, length: int, size: int) -> bytes:
+        body = bytearray()
+        wanted = {"Range": f"bytes={start}-{start + length - 1}"}
+        try:
+            async with self._session.stream("GET", url, headers=wanted) as response:
+                if response.status_code in (400, 404):
+                    await response.aread()
+                _require_part(response, start, length, size)
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > length:  # an answer without end must not fill the memory
+                        raise FileChangedError("read_part")
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            kind = NotSentError if http.is_not_sent(error) else TransportError
+            raise kind("read_part", type(error).__name__) from None  # the cause holds the URL
+        if len(body) != length:
+            raise TransportError("read_part", "incomplete")
         return bytes(body)
+
+
+async def _patiently(call: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
+    """Call something that is harmless to repeat, several times if need be."""
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.1, max=3),
+        retry=retry_if_exception(_is_passing_or_unknown),
+        reraise=True,
+    )
+    return await retrying(call, *arguments)
 
 
 # --- reading answers ----------------------------------------------------------------------------------------
 
 
-def _storage_refusal(response: httpx.Response) -> StorageError:
+def _require_part(response: httpx.Response, start: int, length: int, size: int) -> None:
+    """Check that an answer is the part that was asked for, of the file that was registered."""
+    status = response.status_code
+    if status == 206:
+        if response.headers.get("content-range") != f"bytes {start}-{start + length - 1}/{size}":
+            raise FileChangedError("read_part")
+    elif status == 200:  # the whole file: fine if that was asked for
+        if start != 0 or response.headers.get("content-length") not in (None, str(length)):
+            raise FileChangedError("read_part")
+    elif status == 416:
+        raise FileChangedError("read_part")
+    elif status in (400, 404):
+        raise _storage_error("read_part", _inner_status(response))
+    else:
+        raise _storage_error("read_part", str(status))
+
+
+def _inner_status(response: httpx.Response) -> str:
     """Storage answers a missing object with 404, or with 400 and a body whose `statusCode` is "404"."""
     try:
         body = json.loads(response.content)
-        inner = str(body.get("statusCode", "")) if isinstance(body, dict) else ""
     except ValueError:
-        inner = ""
-    if response.status_code == 404 or inner == "404":
-        return FileMissingError("download")
-    return StorageError("download", f"refused with {response.status_code}")
+        body = None
+    inner = body.get("statusCode") if isinstance(body, dict) else None
+    return str(response.status_code if inner is None or response.status_code == 404 else inner)
+
+
+def _storage_error(function: str, status: str) -> GatewayError:
+    if status == "404":
+        return FileMissingError(function)
+    if status.isdigit() and int(status) >= 500:
+        return TransportError(function, status)
+    return StorageError(function, f"refused with {status}")
 
 
 def _instant(value: datetime | None) -> str | None:

@@ -44,8 +44,6 @@ from uuid import UUID
 from workers.errors import (
     DatabaseBusyError,
     DatabaseError,
-    FileMissingError,
-    FileTooLargeError,
     GatewayError,
     GrantRevokedError,
     LeaseLostError,
@@ -57,18 +55,18 @@ from workers.errors import (
 from workers.gateway import (
     UNREADABLE_ANSWER,
     ClaimedTarget,
-    MediaItem,
     OutcomeName,
     ReportAnswer,
     TargetResult,
 )
 from workers.jobs import Identity, Membership, backoff_seconds, pause
 from workers.jobs.coalescer import Coalescer
+from workers.jobs.publishing.files import media_of
+from workers.jobs.publishing.memory import MemoryBudget
 from workers.logs import get_logger
 from workers.metrics import Metrics
 from workers.providers.base import (
     SETTLE_AFTER_END,
-    MediaFile,
     NeedsReconnect,
     NotAccepted,
     Outcome,
@@ -90,6 +88,8 @@ _BATCH: Final = 250
 _WATERMARK_SLACK: Final = timedelta(seconds=1)
 _SWEEP_SECONDS: Final = 3.0
 _LAST_REPORTS_SECONDS: Final = 5.0
+_AFTER_SECONDS: Final = 120.0
+_MARKS: Final = frozenset({"platform_key", "sending_attempt"})
 
 log = get_logger(__name__)
 
@@ -119,7 +119,9 @@ class PublishGateway(Protocol):
         self, connection_id: UUID, code: str, generation: int | None = None
     ) -> bool: ...
 
-    async def download(self, bucket_id: str, object_name: str, *, limit: int) -> bytes: ...
+    async def sign_file(self, bucket_id: str, object_name: str, seconds: int) -> str: ...
+
+    async def read_part(self, url: str, start: int, length: int, size: int) -> bytes: ...
 
 
 class Tokens(Protocol):
@@ -224,7 +226,7 @@ class PublishJob:
         self._room_changed = asyncio.Event()
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._accounts = _Accounts()
-        self._memory = _Budget(limits.media_bytes)
+        self._memory = MemoryBudget(limits.media_bytes)
         self._marks: Coalescer[tuple[UUID, int, str | None], bool] = Coalescer(self._mark_many)
         self._reports: Coalescer[TargetResult, bool] = Coalescer(self._report_many, is_split_on_refusal=True)
         self._give_up = asyncio.Event()
@@ -488,26 +490,38 @@ class PublishJob:
 
     async def _publish(self, flight: _Flight, publisher: Publisher, token: SecretToken) -> Outcome:
         claim = flight.claim
-        async with contextlib.AsyncExitStack() as stack:
-            media: Sequence[MediaFile] = ()
-            if publisher.needs_media(claim):
-                wanted = sum(item.size_bytes for item in claim.media)
-                if wanted > self._limits.media_bytes:
-                    return Rejected(
-                        "media_too_large", "The files of this post are too large to be published together."
-                    )
-                await stack.enter_async_context(self._memory.taken(wanted))
-                media = [await self._download(item) for item in claim.media]
-            prepared = await publisher.prepare(claim, token, media)
-        known = claim.progress or {}
-        if any(known.get(name) != value for name, value in (prepared.progress or {}).items()):
-            await self._save_progress(flight, prepared.progress or {})
+        media = media_of(claim, self._gateway, self._memory)
+
+        async def save(progress: Mapping[str, Any]) -> None:
+            await self._save_progress(flight, progress)
+
+        prepared = await publisher.prepare(claim, token, media, save)
         if not await self._begin(flight, prepared.platform_key):
             return NotAccepted("not_begun_in_time", retry_after=1.0)
         outcome = await self._deadline(publisher.send(prepared))
         if isinstance(outcome, Unknown):
             await self._note_end(flight)
+        if isinstance(outcome, Published):
+            await self._complete(flight, publisher, token, outcome)
         return outcome
+
+    async def _complete(
+        self, flight: _Flight, publisher: Publisher, token: SecretToken, published: Published
+    ) -> None:
+        """What the published post still needs. Whatever goes wrong here, the post is out."""
+        claim = flight.claim
+        try:
+            async with asyncio.timeout(_AFTER_SECONDS):
+                await publisher.after_send(
+                    claim, token, media_of(claim, self._gateway, self._memory), published
+                )
+        except asyncio.CancelledError:  # the stop's limit: the post is out all the same
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+        except Exception as error:  # noqa: BLE001  best effort by contract
+            code = error.outcome.code if isinstance(error, PublishStopped) else type(error).__name__
+            log.warning("after_send_failed", target_id=claim.target_id, code=code)
 
     async def _probe(self, flight: _Flight, publisher: Publisher, token: SecretToken) -> Outcome:
         """Ask the platform about an earlier attempt. Nothing is marked: the database still holds that
@@ -521,6 +535,8 @@ class PublishJob:
             await self._note_end(flight)
             wait = max(outcome.retry_after or 0.0, SETTLE_AFTER_END)
             return dataclasses.replace(outcome, retry_after=wait)
+        if isinstance(outcome, Published):
+            await self._complete(flight, publisher, token, outcome)
         return outcome
 
     async def _begin(self, flight: _Flight, platform_key: str | None) -> bool:
@@ -570,32 +586,21 @@ class PublishJob:
                 flight.identity.worker_id,
                 claim.target_id,
                 claim.attempt,
-                send_ended(claim.progress, self._now()),
+                send_ended(_own(claim.progress), self._now()),
             )
 
     async def _save_progress(self, flight: _Flight, progress: Mapping[str, Any]) -> None:
         claim = flight.claim
+        merged = {**(claim.progress or {}), **progress}
+        kept = {name: value for name, value in merged.items() if value is not None and name not in _MARKS}
+        if kept == _own(claim.progress):
+            return
         is_ours = await self._gateway.save_progress(
-            flight.identity.worker_id, claim.target_id, claim.attempt, progress
+            flight.identity.worker_id, claim.target_id, claim.attempt, kept
         )
         if not is_ours:
             raise LeaseLostError("save_progress")
-        flight.claim = dataclasses.replace(claim, progress=dict(progress))
-
-    async def _download(self, item: MediaItem) -> MediaFile:
-        try:
-            content = await self._gateway.download(item.bucket_id, item.object_name, limit=item.size_bytes)
-        except FileMissingError as error:
-            raise PublishStopped(
-                Rejected("media_missing", "A file of this post no longer exists. Add it again.")
-            ) from error
-        except FileTooLargeError as error:
-            raise PublishStopped(
-                Rejected("media_changed", "A file of this post has changed since it was added. Add it again.")
-            ) from error
-        except GatewayError as error:
-            raise PublishStopped(NotAccepted(error.code)) from error
-        return MediaFile(item.mime_type, content, item.alt_text)
+        flight.claim = dataclasses.replace(claim, progress=kept)
 
     # --- reporting ------------------------------------------------------------------------------------------
 
@@ -671,6 +676,11 @@ def _next_watermark(claims: Sequence[ClaimedTarget]) -> datetime:
     return max(claim.scheduled_at for claim in claims) - _WATERMARK_SLACK
 
 
+def _own(progress: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Progress without what the database itself keeps with the mark."""
+    return {name: value for name, value in (progress or {}).items() if name not in _MARKS}
+
+
 def _outcome_name(claim: ClaimedTarget, outcome: Outcome) -> OutcomeName:
     match outcome:
         case Published():
@@ -709,7 +719,7 @@ def _result(claim: ClaimedTarget, outcome: Outcome) -> TargetResult:
     )
 
 
-# --- order and memory ---------------------------------------------------------------------------------------
+# --- order --------------------------------------------------------------------------------------------------
 
 
 class _Accounts:
@@ -747,40 +757,3 @@ class _Accounts:
     def held_back(self, connection_id: UUID) -> float:
         """Seconds that this account still has to wait; 0 when it may go on."""
         return max(0.0, self._until.get(connection_id, 0.0) - time.monotonic())
-
-
-class _Budget:
-    """Bytes of files in memory: whoever does not fit waits, first come first served."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @contextlib.asynccontextmanager
-    async def taken(self, size: int) -> AsyncIterator[None]:
-        """Hold `size` bytes (at most the whole budget) while the body runs."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (size, future)
-        self._queue.append(entry)
-        self._serve()
-        try:
-            await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._free += size
-            elif entry in self._queue:
-                self._queue.remove(entry)
-            self._serve()
-            raise
-        try:
-            yield
-        finally:
-            self._free += size
-            self._serve()
-
-    def _serve(self) -> None:
-        while self._queue and self._queue[0][0] <= self._free:
-            size, future = self._queue.popleft()
-            if not future.done():
-                self._free -= size
-                future.set_result(None)

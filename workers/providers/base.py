@@ -3,7 +3,8 @@
 A post goes out in two steps. `prepare` does everything that can be undone by forgetting it (uploads). `send`
 is the one irreversible call; between the two the worker marks the attempt as sending in the database. When
 the outcome of a `send` is unknown, the post is never sent again as if nothing had been: `probe` asks the
-platform.
+platform. Further parts of a thread and first comments go out in the same way, one after the other
+(`send_follow_up`, `probe_follow_up`).
 
 The line between "not accepted" and "unknown" is what keeps a post from appearing twice. An outcome is *not
 accepted* only when no byte of the request left (no connection) or when the platform answered with a status
@@ -16,10 +17,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 import httpx
@@ -28,6 +30,10 @@ from workers.vault.secret import SecretToken
 
 __all__ = [
     "SETTLE_AFTER_END",
+    "Budget",
+    "FollowUp",
+    "FollowUpKind",
+    "Media",
     "MediaFile",
     "MediaReference",
     "NeedsReconnect",
@@ -39,6 +45,7 @@ __all__ = [
     "Published",
     "Publisher",
     "Rejected",
+    "SaveProgress",
     "Unknown",
     "bearer",
     "fingerprint",
@@ -54,17 +61,40 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How much a platform still allows, as an answer of it told.
+
+    Attributes:
+        scope: whose limit: of the connected `account`, or of our `app` over all accounts.
+        name: our name of the window, e.g. `post_24h`.
+        limit: calls per window; None when the platform did not say.
+        remaining: calls left in it.
+        resets_at: when it is full again; None when the platform did not say.
+    """
+
+    scope: Literal["account", "app"]
+    name: str
+    limit: int | None
+    remaining: int
+    resets_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The platform has the post.
 
     Attributes:
         external_id: its id there.
         url: where people see it; None when the platform has no such place.
+        budget: what the platform told about its limits.
+        charge: what the platform charges the deployment for this call, as a name in `platform_prices`.
     """
 
     external_id: str
     url: str | None = field(default=None, repr=False)
     http_status: int | None = None
+    budget: tuple[Budget, ...] = ()
+    charge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +111,7 @@ class NotAccepted:
     retry_after: float | None = None
     message: str | None = field(default=None, repr=False)
     http_status: int | None = None
+    budget: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +126,7 @@ class Rejected:
     code: str
     message: str = field(repr=False)
     http_status: int | None = None
+    budget: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +140,7 @@ class Unknown:
     code: str
     retry_after: float | None = None
     http_status: int | None = None
+    budget: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +149,14 @@ class NeedsReconnect:
 
     code: str
     http_status: int | None = None
+    budget: tuple[Budget, ...] = ()
 
 
 Outcome = Published | NotAccepted | Rejected | Unknown | NeedsReconnect
 
 
 class PublishStopped(Exception):  # noqa: N818  an outcome on its way out of nested upload steps, not an error
-    """`prepare` cannot go on; `outcome` says why. Never `Published` nor `Unknown`: nothing irreversible was
+    """Publishing cannot go on; `outcome` says why. Never `Published` nor `Unknown`: nothing irreversible was
     done."""
 
     def __init__(self, outcome: NotAccepted | Rejected | NeedsReconnect) -> None:
@@ -139,11 +173,24 @@ class MediaReference(Protocol):
     @property
     def object_name(self) -> str: ...
     @property
+    def kind(self) -> str: ...
+    @property
     def mime_type(self) -> str: ...
     @property
     def size_bytes(self) -> int: ...
     @property
     def alt_text(self) -> str | None: ...
+
+
+class FollowUp(Protocol):
+    """A further part of a thread, or the first comment; `external_id` when it is already out."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def external_id(self) -> str | None: ...
 
 
 class PublishClaim(Protocol):
@@ -154,6 +201,14 @@ class PublishClaim(Protocol):
     @property
     def attempt(self) -> int: ...
     @property
+    def user_id(self) -> UUID: ...
+    @property
+    def connection_id(self) -> UUID: ...
+    @property
+    def platform_id(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+    @property
     def external_account_id(self) -> str: ...
     @property
     def text(self) -> str: ...
@@ -161,6 +216,12 @@ class PublishClaim(Protocol):
     def options(self) -> Mapping[str, Any]: ...
     @property
     def media(self) -> Sequence[MediaReference]: ...
+    @property
+    def thumbnail(self) -> MediaReference | None: ...
+    @property
+    def follow_ups(self) -> Sequence[FollowUp]: ...
+    @property
+    def external_id(self) -> str | None: ...
     @property
     def scopes(self) -> Sequence[str]: ...
     @property
@@ -171,19 +232,78 @@ class PublishClaim(Protocol):
     def progress(self) -> Mapping[str, Any] | None: ...
 
 
+class MediaFile(Protocol):
+    """One file of a post, read in parts: a file is never held whole."""
+
+    @property
+    def kind(self) -> str:
+        """`image`, `video` or `document`."""
+        ...
+
+    @property
+    def mime_type(self) -> str:
+        """E.g. `image/jpeg`."""
+        ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def alt_text(self) -> str | None:
+        """Description for people who cannot see it. Personal content: never log it."""
+        ...
+
+    @property
+    def width(self) -> int | None:
+        """Pixels; None when unknown."""
+        ...
+
+    @property
+    def height(self) -> int | None:
+        """Pixels; None when unknown."""
+        ...
+
+    @property
+    def duration_ms(self) -> int | None: ...
+
+    def part(self, start: int, length: int) -> AbstractAsyncContextManager[bytes]:
+        """Exactly the bytes from `start` on, `length` of them. They count as memory in use while the body
+        runs, so leave it before asking for the next part.
+
+        Raises:
+            PublishStopped: the file is gone, has changed or cannot be read now.
+        """
+        ...
+
+    async def url(self, seconds: int) -> str:
+        """A signed URL under which the platform can fetch the file for that long. It is a capability: never
+        log it, never save it.
+
+        Raises:
+            PublishStopped: as `part`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class MediaFile:
-    """One file of a post, in memory.
+class Media:
+    """The files of a post: those that it shows, in order, and the preview picture of its video."""
 
-    Attributes:
-        mime_type: e.g. `image/jpeg`.
-        content: its bytes.
-        alt_text: description for people who cannot see it.
-    """
+    files: Sequence[MediaFile] = ()
+    thumbnail: MediaFile | None = None
 
-    mime_type: str
-    content: bytes = field(repr=False)
-    alt_text: str | None = field(default=None, repr=False)
+
+class SaveProgress(Protocol):
+    """Keeps ids of the platform (upload session, container, publish id) for later attempts and probes."""
+
+    async def __call__(self, progress: Mapping[str, Any]) -> None:
+        """Add to what is kept, at once; a value None removes its name. It also shows that the worker is at
+        it. No text, no token; a capability (an upload URL) only sealed. At most 16 kB of JSON in all.
+
+        Raises:
+            LeaseLostError: somebody else may have the target; stop.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,17 +313,19 @@ class Prepared:
     Attributes:
         claim: what is published.
         token: the access token that the uploads belong to.
-        body: JSON of the irreversible call.
-        progress: ids of the platform to keep for later attempts and for `probe`; saved before sending. None
-            when there is nothing to keep. No text, no token.
-        platform_key: the platform's own key of this attempt, where it has one.
+        body: of the irreversible call.
+        media: the files, where the irreversible call carries bytes of one (the last part of an upload).
+        platform_key: the platform's own key of this attempt, where it has one; kept with the mark.
     """
 
     claim: PublishClaim = field(repr=False)
     token: SecretToken
     body: Mapping[str, Any] = field(repr=False)
-    progress: Mapping[str, Any] | None = field(default=None, repr=False)
+    media: Media = field(default=Media(), repr=False)
     platform_key: str | None = field(default=None, repr=False)
+
+
+FollowUpKind = Literal["none", "reply", "comment"]
 
 
 class Publisher(Protocol):
@@ -213,31 +335,45 @@ class Publisher(Protocol):
         platform_id: as in `public.platforms`.
         is_probe_sending: `probe` repeats the irreversible call and relies on the platform to recognise it;
             the worker marks the attempt as sending before such a probe.
+        follow_up: what follows the post itself: `reply` (the further parts of a thread, each a reply to the
+            one before), `comment` (on the post), or `none`.
     """
 
     platform_id: str
     is_probe_sending: bool
+    follow_up: FollowUpKind
 
-    def needs_media(self, claim: PublishClaim) -> bool:
-        """Whether `prepare` has to be given the files (False when an earlier attempt's uploads still
-        serve)."""
-        ...
-
-    async def prepare(self, claim: PublishClaim, token: SecretToken, media: Sequence[MediaFile]) -> Prepared:
-        """Do everything reversible.
+    async def prepare(
+        self, claim: PublishClaim, token: SecretToken, media: Media, save: SaveProgress
+    ) -> Prepared:
+        """Do everything reversible. What an earlier attempt left is in `claim.progress`.
 
         Args:
             claim: what to publish.
             token: a live access token.
-            media: the files of `claim.media`, in order; empty when `needs_media` said False.
+            media: the files of `claim.media` and `claim.thumbnail`; nothing is read before it is asked for.
+            save: keeps progress; everything that `probe` or a later attempt needs is saved before it returns.
 
         Raises:
             PublishStopped: with the outcome to report.
+            LeaseLostError: from `save`.
         """
         ...
 
     async def send(self, prepared: Prepared) -> Outcome:
-        """The one irreversible call. Never raises for what a platform or a network can do."""
+        """The one irreversible call. Never raises for what a platform or a network can do.
+
+        Raises:
+            PublishStopped: its bytes could not be read; the call was not begun.
+        """
+        ...
+
+    async def after_send(
+        self, claim: PublishClaim, token: SecretToken, media: Media, published: Published
+    ) -> None:
+        """What a published post still needs (a preview picture): best effort, whatever it raises is logged
+        and changes nothing about the post. Runs again when a worker died before reporting, so it must bear
+        repetition."""
         ...
 
     async def probe(self, claim: PublishClaim, token: SecretToken) -> Outcome:
@@ -247,6 +383,19 @@ class Publisher(Protocol):
             Published; NotAccepted when the platform certainly does not have it; Rejected; Unknown when it
             cannot say (yet); NeedsReconnect when it cannot be asked.
         """
+        ...
+
+    async def send_follow_up(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
+    ) -> Outcome:
+        """Publish a reply to `parent_id`, or a comment on `root_id` (the post itself). Irreversible; as
+        `send`."""
+        ...
+
+    async def probe_follow_up(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
+    ) -> Outcome:
+        """What became of an earlier `send_follow_up` with the same arguments; as `probe`."""
         ...
 
 

@@ -27,6 +27,8 @@ import httpx
 from workers import http
 from workers.errors import ProviderNotSentError, ProviderTransportError
 from workers.providers.base import (
+    FollowUpKind,
+    Media,
     MediaFile,
     NeedsReconnect,
     NotAccepted,
@@ -36,6 +38,7 @@ from workers.providers.base import (
     Published,
     PublishStopped,
     Rejected,
+    SaveProgress,
     Unknown,
     bearer,
     fingerprint,
@@ -64,6 +67,7 @@ class LinkedInPublisher:
 
     platform_id = "linkedin"
     is_probe_sending = True
+    follow_up: FollowUpKind = "none"
 
     def __init__(
         self,
@@ -89,17 +93,17 @@ class LinkedInPublisher:
 
     # --- reversible -----------------------------------------------------------------------------------------
 
-    def needs_media(self, claim: PublishClaim) -> bool:
-        return bool(claim.media) and _uploaded(claim) is None
-
-    async def prepare(self, claim: PublishClaim, token: SecretToken, media: Sequence[MediaFile]) -> Prepared:
+    async def prepare(
+        self, claim: PublishClaim, token: SecretToken, media: Media, save: SaveProgress
+    ) -> Prepared:
         if not claim.media:
             return Prepared(claim, token, _post_body(claim, ()))
         progress = _uploaded(claim)
         if progress is None:
-            images = [await self._upload(claim, file, token) for file in media]
+            images = [await self._upload(claim, file, token) for file in media.files]
             progress = {"images": images, "images_of": fingerprint(claim.media)}
-        return Prepared(claim, token, _post_body(claim, progress["images"]), progress)
+            await save(progress)
+        return Prepared(claim, token, _post_body(claim, progress["images"]))
 
     async def _upload(self, claim: PublishClaim, file: MediaFile, token: SecretToken) -> str:
         """Upload one image; answers its URN."""
@@ -129,7 +133,8 @@ class LinkedInPublisher:
             raise PublishStopped(NotAccepted("foreign_upload_host"))
         headers = {**bearer(token), "Content-Type": file.mime_type}
         try:
-            response = await http.exchange(self._client, "PUT", url, content=file.content, headers=headers)
+            async with file.part(0, file.size_bytes) as content:
+                response = await http.exchange(self._client, "PUT", url, content=content, headers=headers)
         except ProviderTransportError as error:
             raise PublishStopped(NotAccepted(error.code)) from error
         if not response.is_success:
@@ -208,6 +213,21 @@ class LinkedInPublisher:
                 answer.status_code,
             )
         return self._refusal(answer, "this post")
+
+    async def after_send(
+        self, claim: PublishClaim, token: SecretToken, media: Media, published: Published
+    ) -> None:
+        """Nothing: the post is complete."""
+
+    async def send_follow_up(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
+    ) -> Outcome:
+        return Rejected("no_follow_ups", "Comments cannot be posted to LinkedIn yet.")
+
+    async def probe_follow_up(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
+    ) -> Outcome:
+        return NotAccepted("never_sent")
 
     async def _post(self, body: Mapping[str, Any], token: SecretToken) -> httpx.Response | Outcome:
         """The irreversible call: an outcome when it is settled, or the refusing answer."""

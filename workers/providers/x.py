@@ -26,6 +26,8 @@ import httpx
 from workers import http
 from workers.errors import ProviderNotSentError, ProviderTransportError
 from workers.providers.base import (
+    FollowUpKind,
+    Media,
     MediaFile,
     NeedsReconnect,
     NotAccepted,
@@ -35,6 +37,7 @@ from workers.providers.base import (
     Published,
     PublishStopped,
     Rejected,
+    SaveProgress,
     Unknown,
     bearer,
     fingerprint,
@@ -62,10 +65,11 @@ _REPLY_SETTINGS: Final = frozenset({"following", "mentionedUsers", "subscribers"
 
 
 class XPublisher:
-    """See `Publisher`. Texts with up to four images, or one GIF or video of a size that fits in memory."""
+    """See `Publisher`. Texts with up to four images, or one GIF or video."""
 
     platform_id = "x"
     is_probe_sending = False
+    follow_up: FollowUpKind = "reply"
 
     def __init__(
         self,
@@ -88,17 +92,17 @@ class XPublisher:
 
     # --- reversible -----------------------------------------------------------------------------------------
 
-    def needs_media(self, claim: PublishClaim) -> bool:
-        return bool(claim.media) and self._uploaded(claim) is None
-
-    async def prepare(self, claim: PublishClaim, token: SecretToken, media: Sequence[MediaFile]) -> Prepared:
+    async def prepare(
+        self, claim: PublishClaim, token: SecretToken, media: Media, save: SaveProgress
+    ) -> Prepared:
         body = _post_body(claim)
         if not claim.media:
             return Prepared(claim, token, body)
         progress = self._uploaded(claim)
         if progress is None:
-            progress = await self._upload_all(claim, token, media)
-        return Prepared(claim, token, {**body, "media": {"media_ids": progress["media_ids"]}}, progress)
+            progress = await self._upload_all(claim, token, media.files)
+            await save(progress)
+        return Prepared(claim, token, {**body, "media": {"media_ids": progress["media_ids"]}})
 
     def _uploaded(self, claim: PublishClaim) -> dict[str, Any] | None:
         """Uploads of an earlier attempt, if they are of the same files and live for five more minutes."""
@@ -130,22 +134,22 @@ class XPublisher:
             token,
             json={
                 "media_type": file.mime_type,
-                "total_bytes": len(file.content),
+                "total_bytes": file.size_bytes,
                 "media_category": _category(file.mime_type),
             },
         )
         media_id = data.get("id")
         if not isinstance(media_id, str) or not media_id.isalnum():
             raise PublishStopped(NotAccepted("unreadable_answer"))
-        for index, start in enumerate(range(0, len(file.content), _PART_BYTES)):
-            part = file.content[start : start + _PART_BYTES]
-            await self._step(
-                "POST",
-                f"/media/upload/{media_id}/append",
-                token,
-                data={"segment_index": str(index)},
-                files={"media": ("part", part, "application/octet-stream")},
-            )
+        for index, start in enumerate(range(0, file.size_bytes, _PART_BYTES)):
+            async with file.part(start, min(_PART_BYTES, file.size_bytes - start)) as part:
+                await self._step(
+                    "POST",
+                    f"/media/upload/{media_id}/append",
+                    token,
+                    data={"segment_index": str(index)},
+                    files={"media": ("part", part, "application/octet-stream")},
+                )
         data = await self._step("POST", f"/media/upload/{media_id}/finalize", token)
         lifetime = data.get("expires_after_secs")
         await self._await_processing(media_id, data, token)
@@ -202,11 +206,21 @@ class XPublisher:
     # --- irreversible ---------------------------------------------------------------------------------------
 
     async def send(self, prepared: Prepared) -> Outcome:
+        answer = await self._post(prepared.body, prepared.token)
+        if isinstance(answer, httpx.Response):
+            return await self._duplicate(prepared.claim, prepared.token)
+        return answer
+
+    async def after_send(
+        self, claim: PublishClaim, token: SecretToken, media: Media, published: Published
+    ) -> None:
+        """Nothing: the post is complete."""
+
+    async def _post(self, body: Mapping[str, Any], token: SecretToken) -> httpx.Response | Outcome:
+        """The irreversible call: its outcome, or the answer that says that X has this text already."""
         url = endpoint(f"{_API}/tweets", self._sandbox_url)
         try:
-            response = await http.exchange(
-                self._client, "POST", url, json=prepared.body, headers=bearer(prepared.token)
-            )
+            response = await http.exchange(self._client, "POST", url, json=body, headers=bearer(token))
         except ProviderNotSentError as error:
             return NotAccepted(error.code)
         except ProviderTransportError as error:
@@ -218,14 +232,13 @@ class XPublisher:
                 return Unknown("unreadable_answer", http_status=response.status_code)
             return Published(post_id, _post_url(post_id), response.status_code)
         if response.status_code == 403 and _DUPLICATE.search(_detail(response)):
-            return await self._duplicate(prepared)
+            return response
         return self._refusal(response, "this post")
 
-    async def _duplicate(self, prepared: Prepared) -> Outcome:
+    async def _duplicate(self, claim: PublishClaim, token: SecretToken) -> Outcome:
         """X says that it already has this text. On a later attempt that may be an earlier one of ours."""
-        claim = prepared.claim
         if claim.attempt > 1:
-            found = await self._find(claim, prepared.token, claim.scheduled_at)
+            found = await self._find(claim, token, claim.scheduled_at)
             if isinstance(found, Published):
                 return found
             if found is not None:
@@ -274,9 +287,32 @@ class XPublisher:
     # --- reconciling ----------------------------------------------------------------------------------------
 
     async def probe(self, claim: PublishClaim, token: SecretToken) -> Outcome:
+        return await self._look_for(claim, token, claim.text)
+
+    async def send_follow_up(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
+    ) -> Outcome:
+        answer = await self._post(_reply_body(claim, text, parent_id), token)
+        if not isinstance(answer, httpx.Response):
+            return answer
+        return Rejected(
+            "duplicate_content",
+            "X refuses a text that you have posted before. Change this part of the thread and schedule it "
+            "again.",
+            answer.status_code,
+        )
+
+    async def probe_follow_up(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
+    ) -> Outcome:
+        return await self._look_for(claim, token, text, parent_id)
+
+    async def _look_for(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str | None = None
+    ) -> Outcome:
         if claim.sending_at is None:
             return NotAccepted("never_sent")
-        found = await self._find(claim, token, claim.sending_at)
+        found = await self._find(claim, token, claim.sending_at, text, parent_id)
         if found is not None:
             return found
         wait = still_settling(claim, self._now())
@@ -285,7 +321,12 @@ class XPublisher:
         return NotAccepted("not_on_timeline")
 
     async def _find(
-        self, claim: PublishClaim, token: SecretToken, since: datetime
+        self,
+        claim: PublishClaim,
+        token: SecretToken,
+        since: datetime,
+        text: str | None = None,
+        parent_id: str | None = None,
     ) -> Published | Unknown | NeedsReconnect | None:
         """Look for the post in the account's own timeline.
 
@@ -299,9 +340,9 @@ class XPublisher:
             "start_time": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "max_results": "100",
             "exclude": "retweets",
-            "tweet.fields": "created_at,entities,note_tweet",
+            "tweet.fields": "created_at,entities,note_tweet,referenced_tweets",
         }
-        wanted = _comparable(claim.text)
+        wanted = _comparable(claim.text if text is None else text)
         for _ in range(_PAGES):
             try:
                 response = await http.exchange(self._client, "GET", url, params=params, headers=bearer(token))
@@ -314,7 +355,7 @@ class XPublisher:
                 wait = self._window(response) if response.status_code == 429 else None
                 return Unknown(f"probe_http_{response.status_code}", wait, response.status_code)
             for post in body.get("data") or []:
-                if _is_same(post, wanted, start):
+                if _is_same(post, wanted, start) and (parent_id is None or _replies_to(post, parent_id)):
                     return Published(post["id"], _post_url(post["id"]), response.status_code)
             following = body["meta"].get("next_token")
             if not isinstance(following, str) or not following:
@@ -339,6 +380,20 @@ def _post_body(claim: PublishClaim) -> dict[str, Any]:
     if isinstance(reply_to, str) and reply_to.isdigit():
         body["reply"] = {"in_reply_to_tweet_id": reply_to}
     return body
+
+
+def _reply_body(claim: PublishClaim, text: str, parent_id: str) -> dict[str, Any]:
+    """Body of a further part of a thread. Disclosures hold for every part."""
+    flags = {flag: True for flag in ("made_with_ai", "paid_partnership") if claim.options.get(flag) is True}
+    return {"text": text, **flags, "reply": {"in_reply_to_tweet_id": parent_id}}
+
+
+def _replies_to(post: Mapping[str, Any], parent_id: str) -> bool:
+    referenced = post.get("referenced_tweets")
+    return isinstance(referenced, list) and any(
+        isinstance(item, dict) and item.get("type") == "replied_to" and item.get("id") == parent_id
+        for item in referenced
+    )
 
 
 def _category(mime_type: str) -> str:

@@ -22,8 +22,8 @@ from workers.errors import (
     ConnectionRuleError,
     ContractMismatchError,
     DatabaseBusyError,
+    FileChangedError,
     FileMissingError,
-    FileTooLargeError,
     NotSentError,
     PublishingRuleError,
     StorageError,
@@ -322,19 +322,38 @@ async def test_rewrapping_hands_back_what_was_read() -> None:
     ]
 
 
-# --- files ----------------------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------------------
 
 
-async def test_a_file_is_read_from_the_private_bucket() -> None:
-    script = Script(httpx.Response(200, content=b"bytes"))
+SIGNED = "http://db.example/storage/v1/object/sign/media/a/b?token=canary"
+
+
+async def test_a_private_file_is_signed() -> None:
+    script = Script(httpx.Response(200, json={"signedURL": "/object/sign/media/person/a%20b.jpg?token=t"}))
     async with _gateway(script) as gateway:
-        assert await gateway.download("media", "person/file name.jpg", limit=5) == b"bytes"
+        url = await gateway.sign_file("media", "person/a b.jpg", 60)
+    assert url.endswith("/storage/v1/object/sign/media/person/a%20b.jpg?token=t")
     request = script.requests[0]
-    assert request.url.raw_path == b"/storage/v1/object/media/person/file%20name.jpg"
+    assert request.url.raw_path == b"/storage/v1/object/sign/media/person/a%20b.jpg"
     assert request.headers["apikey"] == KEY
+    assert json.loads(request.content) == {"expiresIn": "60"}
 
 
-async def test_a_file_is_read_no_further_than_its_limit() -> None:
+async def test_a_part_of_a_file_is_read_by_its_signed_url_without_the_key() -> None:
+    script = Script(httpx.Response(206, content=b"arts", headers={"content-range": "bytes 5-8/100"}))
+    async with _gateway(script) as gateway:
+        assert await gateway.read_part(SIGNED, 5, 4, 100) == b"arts"
+    request = script.requests[0]
+    assert request.headers["range"] == "bytes=5-8"
+    assert KEY not in str(request.headers)
+
+
+async def test_a_whole_file_may_be_answered_where_all_of_it_was_asked_for() -> None:
+    async with _gateway(Script(httpx.Response(200, content=b"whole"))) as gateway:
+        assert await gateway.read_part(SIGNED, 0, 5, 5) == b"whole"
+
+
+async def test_no_more_is_read_than_was_asked_for() -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -343,11 +362,15 @@ async def test_a_file_is_read_no_further_than_its_limit() -> None:
             read += 1000
             yield b"x" * 1000
 
-    async with _gateway(lambda request: httpx.Response(200, content=endless())) as gateway:
-        with pytest.raises(FileTooLargeError) as caught:
-            await gateway.download("media", "a/b", limit=5000)
+    headers = {"content-range": "bytes 0-4999/9000"}
+    async with _gateway(lambda request: httpx.Response(206, content=endless(), headers=headers)) as gateway:
+        with pytest.raises(FileChangedError):
+            await gateway.read_part(SIGNED, 0, 5000, 9000)
     assert read <= 70_000
-    assert caught.value.limit == 5000
+
+
+def _part(content: bytes, content_range: str) -> httpx.Response:
+    return httpx.Response(206, content=content, headers={"content-range": content_range})
 
 
 @pytest.mark.parametrize(
@@ -364,6 +387,11 @@ async def test_a_file_is_read_no_further_than_its_limit() -> None:
             StorageError,
             1,
         ),
+        (httpx.Response(416, text="canary"), FileChangedError, 1),
+        (_part(b"0123456789", "bytes 0-9/11"), FileChangedError, 1),
+        (_part(b"0123456789", "bytes 1-10/10"), FileChangedError, 1),
+        (httpx.Response(200, content=b"another size"), FileChangedError, 1),
+        (_part(b"012345678", "bytes 0-9/10"), TransportError, 4),
         (httpx.Response(403, text="canary"), StorageError, 1),
         (httpx.Response(302, headers={"location": "https://canary.example"}), StorageError, 1),
         (httpx.Response(503), TransportError, 4),
@@ -375,13 +403,42 @@ async def test_what_goes_wrong_with_a_file(answer: object, kind: type[Exception]
     script = Script(answer)
     async with _gateway(script) as gateway:
         with pytest.raises(kind) as caught:
-            await gateway.download("media", FILE, limit=10)
+            await gateway.read_part(SIGNED, 0, 10, 10)
     assert type(caught.value) is kind
     assert len(script.requests) == calls
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
-# --- the contract -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("answer", "kind", "calls"),
+    [
+        (
+            httpx.Response(400, json={"statusCode": "404", "error": "not_found", "message": "canary"}),
+            FileMissingError,
+            1,
+        ),
+        (
+            httpx.Response(400, json={"statusCode": "403", "error": "no", "message": "canary"}),
+            StorageError,
+            1,
+        ),
+        (httpx.Response(503, text="canary"), TransportError, 4),
+        (httpx.Response(200, json={"canary": 1}), ContractMismatchError, 1),
+        (httpx.ReadError("canary"), TransportError, 4),
+        (httpx.ConnectError("canary"), NotSentError, 4),
+    ],
+)
+async def test_what_goes_wrong_with_signing(answer: object, kind: type[Exception], calls: int) -> None:
+    script = Script(answer)
+    async with _gateway(script) as gateway:
+        with pytest.raises(kind) as caught:
+            await gateway.sign_file("media", FILE, 60)
+    assert type(caught.value) is kind
+    assert len(script.requests) == calls
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+# --- the contract -------------------------------------------------------------------------------------------
 
 
 def _sql_functions() -> dict[str, list[str]]:

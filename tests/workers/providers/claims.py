@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +14,7 @@ import httpx
 
 from workers import http
 from workers.gateway import ClaimedTarget, MediaItem
+from workers.providers.base import Media
 from workers.vault import SecretToken
 
 NOW = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
@@ -51,6 +54,57 @@ def media(
         )
         for index in range(count)
     )
+
+
+@dataclass
+class MemoryFile:
+    """A `MediaFile` whose bytes are here; `parts` are the (start, length) that were read."""
+
+    mime_type: str
+    content: bytes = field(repr=False)
+    alt_text: str | None = field(default=None, repr=False)
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    parts: list[tuple[int, int]] = field(default_factory=list)
+    base_url: str = "https://files.example/signed"
+
+    @property
+    def kind(self) -> str:
+        kind = self.mime_type.split("/")[0]
+        return kind if kind in ("image", "video") else "document"
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.content)
+
+    @asynccontextmanager
+    async def part(self, start: int, length: int) -> AsyncIterator[bytes]:
+        assert 0 <= start < start + length <= len(self.content)
+        self.parts.append((start, length))
+        yield self.content[start : start + length]
+
+    async def url(self, seconds: int) -> str:
+        return f"{self.base_url}?seconds={seconds}"
+
+
+def files(*content: MemoryFile, thumbnail: MemoryFile | None = None) -> Media:
+    """The files of a post."""
+    return Media(content, thumbnail)
+
+
+class Saved:
+    """A `save` that keeps what it is given, as the worker does; `progress` is what a later claim carries."""
+
+    def __init__(self) -> None:
+        self.progress: dict[str, Any] = {}
+        self.count = 0
+
+    async def __call__(self, progress: Mapping[str, Any]) -> None:
+        self.count += 1
+        json.dumps(dict(progress))  # as it must be
+        merged = {**self.progress, **progress}
+        self.progress = {name: value for name, value in merged.items() if value is not None}
 
 
 class Platform:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tests.sandbox.flow import REDIRECT, Client, png
-from tests.workers.providers.claims import claim, media, no_sleep
+from tests.workers.providers.claims import MemoryFile, Saved, claim, files, media, no_sleep
 from workers import http
-from workers.providers.base import MediaFile, NeedsReconnect, NotAccepted, Published, Rejected, Unknown
+from workers.providers.base import Media, NeedsReconnect, NotAccepted, Published, Rejected, Unknown
 from workers.providers.linkedin import LinkedInPublisher
 from workers.providers.x import XPublisher
 from workers.sandbox import Sandbox
@@ -75,14 +75,14 @@ async def test_text_and_images_appear_as_written(
     publisher = (_x if platform == "x" else _linkedin)(client, people)
     token = _token(people, platform)
     item = _claim(people, platform, media=media(3))
-    files = [MediaFile("image/png", png(shade=shade), f"shade {shade}") for shade in range(3)]
-    outcome = await publisher.send(await publisher.prepare(item, token, files))
+    images = [MemoryFile("image/png", png(shade=shade), f"shade {shade}") for shade in range(3)]
+    outcome = await publisher.send(await publisher.prepare(item, token, files(*images), Saved()))
     assert isinstance(outcome, Published), outcome
     (post,) = people.sandbox.control.posts(platform)
     assert post.id == outcome.external_id
     assert post.text == TEXT
     assert not post.is_cut
-    assert [file.bytes for file in post.media] == [len(file.content) for file in files]
+    assert [file.bytes for file in post.media] == [len(file.content) for file in images]
     # LinkedIn takes the description with the post, from what the database says about the file.
     wanted = ["shade 0", "shade 1", "shade 2"] if platform == "x" else ["a dog"] * 3
     assert [file.alt_text for file in post.media] == wanted
@@ -95,7 +95,8 @@ async def test_a_post_whose_answer_was_lost_is_found_and_not_repeated(
     publisher = (_x if platform == "x" else _linkedin)(client, people)
     token = _token(people, platform)
     item = _claim(people, platform, media=media(1))
-    prepared = await publisher.prepare(item, token, [MediaFile("image/png", png(), "a dog")])
+    saved = Saved()
+    prepared = await publisher.prepare(item, token, files(MemoryFile("image/png", png(), "a dog")), saved)
     began = datetime.now(UTC)
     people.sandbox.control.add_fault("reset_after", platform=platform, method="POST", path="(tweets|posts)$")
     assert isinstance(await publisher.send(prepared), Unknown)
@@ -106,7 +107,7 @@ async def test_a_post_whose_answer_was_lost_is_found_and_not_repeated(
         attempt=2,
         media=media(1),
         sending_at=began,
-        progress=dict(prepared.progress or {}),
+        progress=saved.progress,
     )
     later = (_x if platform == "x" else _linkedin)(client, people, now=_later)
     outcome = await later.probe(unknown, token)
@@ -123,7 +124,9 @@ async def test_a_post_that_never_arrived_is_known_not_to_be_there(
     token = _token(people, "x")
     people.sandbox.control.add_fault(kind, platform="x", path="tweets$", method="POST")
     began = datetime.now(UTC)
-    assert isinstance(await publisher.send(await publisher.prepare(_claim(people, "x"), token, ())), Unknown)
+    assert isinstance(
+        await publisher.send(await publisher.prepare(_claim(people, "x"), token, Media(), Saved())), Unknown
+    )
     unknown = _claim(people, "x", mode="reconcile", attempt=2, sending_at=began)
     assert await publisher.probe(unknown, token) == NotAccepted("not_on_timeline")
 
@@ -144,7 +147,9 @@ async def test_the_same_text_twice_is_refused(
     publisher = (_x if platform == "x" else _linkedin)(client, people)
     token = _token(people, platform)
     for kind in (Published, Rejected):
-        outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, ()))
+        outcome = await publisher.send(
+            await publisher.prepare(_claim(people, platform), token, Media(), Saved())
+        )
         assert isinstance(outcome, kind)
 
 
@@ -153,14 +158,16 @@ async def test_a_revoked_token(platform: str, client: httpx.AsyncClient, people:
     publisher = (_x if platform == "x" else _linkedin)(client, people)
     token = _token(people, platform)
     people.sandbox.control.revoke(platform, "maya")
-    outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, ()))
+    outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, Media(), Saved()))
     assert outcome == NeedsReconnect("token_refused", 401)
 
 
 async def test_a_rate_limit_says_how_long(client: httpx.AsyncClient, people: Client) -> None:
     publisher = _x(client, people)
     people.sandbox.control.add_fault("rate_limit", platform="x", path="tweets$")
-    outcome = await publisher.send(await publisher.prepare(_claim(people, "x"), _token(people, "x"), ()))
+    outcome = await publisher.send(
+        await publisher.prepare(_claim(people, "x"), _token(people, "x"), Media(), Saved())
+    )
     assert isinstance(outcome, NotAccepted)
     assert outcome.code == "rate_limited"
     assert outcome.retry_after is not None
@@ -175,5 +182,5 @@ async def test_answers_that_leave_it_open(
     publisher = (_x if platform == "x" else _linkedin)(client, people)
     token = _token(people, platform)
     people.sandbox.control.add_fault(kind, platform=platform, method="POST", path="(tweets|posts)$")
-    outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, ()))
+    outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, Media(), Saved()))
     assert isinstance(outcome, Unknown)

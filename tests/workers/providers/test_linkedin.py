@@ -11,9 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.providers.claims import NOW, TOKEN, Platform, answer, claim, media, no_sleep
+from tests.workers.providers.claims import (
+    NOW,
+    TOKEN,
+    MemoryFile,
+    Platform,
+    Saved,
+    answer,
+    claim,
+    files,
+    media,
+    no_sleep,
+)
 from workers.providers.base import (
-    MediaFile,
+    Media,
     NeedsReconnect,
     NotAccepted,
     Outcome,
@@ -60,7 +71,7 @@ def _claim(text: str = "Hello", **changes: Any) -> Any:
 
 async def _send(platform: Platform, **changes: Any) -> Outcome:
     publisher = _publisher(platform)
-    return await publisher.send(await publisher.prepare(_claim(**changes), TOKEN, ()))
+    return await publisher.send(await publisher.prepare(_claim(**changes), TOKEN, Media(), Saved()))
 
 
 # --- texts --------------------------------------------------------------------------------------------------
@@ -194,9 +205,9 @@ async def test_one_image() -> None:
     platform = Platform(_uploads())
     publisher = _publisher(platform)
     item = _claim(media=media())
-    assert publisher.needs_media(item)
-    prepared = await publisher.prepare(item, TOKEN, [MediaFile("image/png", b"bytes", "a dog")])
-    assert prepared.progress == {"images": ["urn:li:image:C4D"], "images_of": fingerprint(media())}
+    saved = Saved()
+    prepared = await publisher.prepare(item, TOKEN, files(MemoryFile("image/png", b"bytes", "a dog")), saved)
+    assert saved.progress == {"images": ["urn:li:image:C4D"], "images_of": fingerprint(media())}
     assert platform.sent(POST) == []
     assert platform.body(INITIALIZE) == {"initializeUploadRequest": {"owner": "urn:li:person:abc"}}
     (put,) = platform.sent(PUT)
@@ -208,15 +219,15 @@ async def test_one_image() -> None:
 async def test_a_grant_that_may_not_read_is_not_used_for_reading() -> None:
     platform = Platform(_uploads())
     item = _claim(media=media(), scopes=("openid", "w_member_social"))
-    await _publisher(platform).prepare(item, TOKEN, [MediaFile("image/png", b"bytes")])
+    await _publisher(platform).prepare(item, TOKEN, files(MemoryFile("image/png", b"bytes")), Saved())
     assert platform.sent(STATUS) == []
 
 
 async def test_several_images() -> None:
     platform = Platform(_uploads())
     publisher = _publisher(platform)
-    files = [MediaFile("image/png", b"a"), MediaFile("image/png", b"b")]
-    prepared = await publisher.prepare(_claim(media=media(2, alt_text=None)), TOKEN, files)
+    both = files(MemoryFile("image/png", b"a"), MemoryFile("image/png", b"b"))
+    prepared = await publisher.prepare(_claim(media=media(2, alt_text=None)), TOKEN, both, Saved())
     assert prepared.body["content"] == {
         "multiImage": {"images": [{"id": "urn:li:image:C4D"}, {"id": "urn:li:image:C4D"}]}
     }
@@ -237,7 +248,9 @@ async def test_the_token_goes_to_no_foreign_host(url: str) -> None:
         _uploads(**{INITIALIZE: answer(200, {"value": {"uploadUrl": url, "image": "urn:li:image:C4D"}})})
     )
     with pytest.raises(PublishStopped) as caught:
-        await _publisher(platform).prepare(_claim(media=media()), TOKEN, [MediaFile("image/png", b"x")])
+        await _publisher(platform).prepare(
+            _claim(media=media()), TOKEN, files(MemoryFile("image/png", b"x")), Saved()
+        )
     assert caught.value.outcome == NotAccepted("foreign_upload_host")
     assert [request.url.host for request in platform.requests] == ["api.linkedin.com"]
 
@@ -256,7 +269,9 @@ async def test_the_token_goes_to_no_foreign_host(url: str) -> None:
 async def test_nothing_that_fails_in_an_upload_is_a_post(step: str, what: object, outcome: Outcome) -> None:
     platform = Platform(_uploads(**{step: what}))
     with pytest.raises(PublishStopped) as caught:
-        await _publisher(platform).prepare(_claim(media=media()), TOKEN, [MediaFile("image/png", b"x")])
+        await _publisher(platform).prepare(
+            _claim(media=media()), TOKEN, files(MemoryFile("image/png", b"x")), Saved()
+        )
     assert caught.value.outcome == outcome
     assert platform.sent(POST) == []
 
@@ -275,7 +290,7 @@ async def test_nothing_that_fails_in_an_upload_is_a_post(step: str, what: object
 async def test_uploads_that_cannot_succeed(changes: dict[str, Any], mime_type: str, code: str) -> None:
     with pytest.raises(PublishStopped) as caught:
         await _publisher(Platform(_uploads(**changes))).prepare(
-            _claim(media=media(mime_type=mime_type)), TOKEN, [MediaFile(mime_type, b"x")]
+            _claim(media=media(mime_type=mime_type)), TOKEN, files(MemoryFile(mime_type, b"x")), Saved()
         )
     assert caught.value.outcome.code == code
 
@@ -319,13 +334,15 @@ async def test_what_the_repetition_tells(what: object, outcome: Outcome | type[O
 async def test_the_repetition_is_the_same_to_the_byte() -> None:
     platform = Platform(_uploads())
     publisher = _publisher(platform)
+    saved = Saved()
     prepared = await publisher.prepare(
         _claim("Hello #world", media=media(2)),
         TOKEN,
-        [MediaFile("image/png", b"a"), MediaFile("image/png", b"b")],
+        files(MemoryFile("image/png", b"a"), MemoryFile("image/png", b"b")),
+        saved,
     )
     await publisher.send(prepared)
-    item = _unknown(text="Hello #world", media=media(2), progress=json.loads(json.dumps(prepared.progress)))
+    item = _unknown(text="Hello #world", media=media(2), progress=json.loads(json.dumps(saved.progress)))
     await publisher.probe(item, TOKEN)
     first, second = platform.sent(POST)
     assert first.content == second.content

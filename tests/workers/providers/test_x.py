@@ -9,9 +9,20 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.workers.providers.claims import NOW, TOKEN, Platform, answer, claim, media, no_sleep
+from tests.workers.providers.claims import (
+    NOW,
+    TOKEN,
+    MemoryFile,
+    Platform,
+    Saved,
+    answer,
+    claim,
+    files,
+    media,
+    no_sleep,
+)
 from workers.providers.base import (
-    MediaFile,
+    Media,
     NeedsReconnect,
     NotAccepted,
     Outcome,
@@ -49,7 +60,7 @@ def _publisher(platform: Platform) -> XPublisher:
 
 async def _send(platform: Platform, **changes: Any) -> Outcome:
     publisher = _publisher(platform)
-    return await publisher.send(await publisher.prepare(claim(**changes), TOKEN, ()))
+    return await publisher.send(await publisher.prepare(claim(**changes), TOKEN, Media(), Saved()))
 
 
 async def test_a_text_is_posted() -> None:
@@ -63,7 +74,7 @@ async def test_a_text_is_posted() -> None:
 async def test_the_sandbox_stands_in() -> None:
     platform = Platform({"POST /x/2/tweets": CREATED})
     publisher = XPublisher(platform.client, sandbox_url="http://127.0.0.1:9/x")
-    await publisher.send(await publisher.prepare(claim(), TOKEN, ()))
+    await publisher.send(await publisher.prepare(claim(), TOKEN, Media(), Saved()))
     assert str(platform.requests[0].url) == "http://127.0.0.1:9/x/2/tweets"
 
 
@@ -176,10 +187,9 @@ async def test_images_are_uploaded_in_parts_with_their_descriptions() -> None:
     platform = Platform(_uploads())
     publisher = _publisher(platform)
     item = claim(media=media(2))
-    assert publisher.needs_media(item)
     content = b"x" * (9 * 1024 * 1024)
-    files = [MediaFile("image/png", content, "a dog"), MediaFile("image/png", b"small")]
-    prepared = await publisher.prepare(item, TOKEN, files)
+    both = files(MemoryFile("image/png", content, "a dog"), MemoryFile("image/png", b"small"))
+    prepared = await publisher.prepare(item, TOKEN, both, Saved())
     assert prepared.body == {"text": "Hello", "media": {"media_ids": ["55", "55"]}}
     starts = [request.content for request in platform.sent(INITIALIZE)]
     assert b'"media_category":"tweet_image"' in starts[0]
@@ -198,11 +208,11 @@ async def test_images_are_uploaded_in_parts_with_their_descriptions() -> None:
 async def test_uploads_of_an_earlier_attempt_serve_again() -> None:
     platform = Platform(_uploads())
     publisher = _publisher(platform)
-    first = await publisher.prepare(claim(media=media()), TOKEN, [MediaFile("image/png", b"x")])
+    saved = Saved()
+    first = await publisher.prepare(claim(media=media()), TOKEN, files(MemoryFile("image/png", b"x")), saved)
     calls = len(platform.requests)
-    again = claim(media=media(), progress=dict(first.progress or {}), attempt=2)
-    assert not publisher.needs_media(again)
-    second = await publisher.prepare(again, TOKEN, ())
+    again = claim(media=media(), progress=saved.progress, attempt=2)
+    second = await publisher.prepare(again, TOKEN, Media(), Saved())
     assert (second.body, len(platform.requests)) == (first.body, calls)
 
 
@@ -218,7 +228,10 @@ async def test_uploads_of_an_earlier_attempt_serve_again() -> None:
     ],
 )
 async def test_but_not_when_they_have_ended_or_are_of_other_files(progress: dict[str, Any] | None) -> None:
-    assert _publisher(Platform()).needs_media(claim(media=media(), progress=progress))
+    platform = Platform(_uploads())
+    item = claim(media=media(), progress=progress)
+    await _publisher(platform).prepare(item, TOKEN, files(MemoryFile("image/png", b"x")), Saved())
+    assert len(platform.sent(INITIALIZE)) == 1
 
 
 async def test_processing_is_awaited() -> None:
@@ -244,7 +257,7 @@ async def test_processing_is_awaited() -> None:
 
     publisher = XPublisher(platform.client, now=lambda: NOW, sleep=sleep)
     item = claim(media=media(mime_type="video/mp4"))
-    await publisher.prepare(item, TOKEN, [MediaFile("video/mp4", b"x")])
+    await publisher.prepare(item, TOKEN, files(MemoryFile("video/mp4", b"x")), Saved())
     assert waits == [1, 5]
     assert platform.sent("GET /2/media/upload")[0].url.params["command"] == "STATUS"
     assert b'"media_category":"tweet_video"' in platform.sent(INITIALIZE)[0].content
@@ -266,7 +279,9 @@ async def test_processing_is_awaited() -> None:
 async def test_nothing_that_fails_in_an_upload_is_a_post(step: str, what: object, outcome: Outcome) -> None:
     platform = Platform(_uploads(**{step: what}))
     with pytest.raises(PublishStopped) as caught:
-        await _publisher(platform).prepare(claim(media=media()), TOKEN, [MediaFile("image/png", b"x", "alt")])
+        await _publisher(platform).prepare(
+            claim(media=media()), TOKEN, files(MemoryFile("image/png", b"x", "alt")), Saved()
+        )
     assert caught.value.outcome == outcome
     assert platform.sent(POST) == []
 
@@ -302,7 +317,7 @@ async def test_nothing_that_fails_in_an_upload_is_a_post(step: str, what: object
 async def test_uploads_that_cannot_succeed(changes: dict[str, Any], code: str) -> None:
     with pytest.raises(PublishStopped) as caught:
         await _publisher(Platform(_uploads(**changes))).prepare(
-            claim(media=media()), TOKEN, [MediaFile("image/png", b"x")]
+            claim(media=media()), TOKEN, files(MemoryFile("image/png", b"x")), Saved()
         )
     assert caught.value.outcome.code == code
 

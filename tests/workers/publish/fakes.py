@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from workers.errors import FileMissingError, FileTooLargeError
+from workers.errors import FileChangedError, FileMissingError
 from workers.gateway import ClaimedTarget, ReportAnswer, TargetResult
 from workers.jobs import Identity
 from workers.vault import SecretToken
@@ -200,14 +200,19 @@ class FakeDatabase:
         self.revoked.append((connection_id, code, generation))
         return True
 
-    async def download(self, bucket_id: str, object_name: str, *, limit: int) -> bytes:
-        await self._enter("download", object_name)
-        content = self.files.get(object_name)
-        if content is None:
-            raise FileMissingError("download")
-        if len(content) > limit:
-            raise FileTooLargeError("download", limit)
-        return content
+    async def sign_file(self, bucket_id: str, object_name: str, seconds: int) -> str:
+        await self._enter("sign_file", object_name)
+        if object_name not in self.files:
+            raise FileMissingError("sign_file")
+        return f"https://files.example/{object_name}"
+
+    async def read_part(self, url: str, start: int, length: int, size: int) -> bytes:
+        name = url.removeprefix("https://files.example/")
+        await self._enter("read_part", (name, start, length))
+        content = self.files[name]
+        if len(content) != size:
+            raise FileChangedError("read_part")
+        return content[start : start + length]
 
 
 class FakeTokens:

@@ -138,11 +138,12 @@ async def test_one_account_is_served_in_order_and_one_at_a_time(world: World) ->
     class Slow:
         platform_id = "x"
         is_probe_sending = False
+        follow_up = "none"
 
-        def needs_media(self, claim: Any) -> bool:
-            return False
+        async def after_send(self, claim: Any, token: Any, media: Any, published: Any) -> None:
+            pass
 
-        async def prepare(self, claim: Any, token: Any, media: Any) -> Any:
+        async def prepare(self, claim: Any, token: Any, media: Any, save: Any) -> Any:
             from workers.providers.base import Prepared
 
             return Prepared(claim, token, {})
@@ -194,18 +195,20 @@ async def test_files_in_memory_are_bounded(world: World) -> None:
     class Uploading:
         platform_id = "x"
         is_probe_sending = False
+        follow_up = "none"
 
-        def needs_media(self, claim: Any) -> bool:
-            return True
+        async def after_send(self, claim: Any, token: Any, media: Any, published: Any) -> None:
+            pass
 
-        async def prepare(self, claim: Any, token: Any, files: Any) -> Any:
+        async def prepare(self, claim: Any, token: Any, media: Any, save: Any) -> Any:
             from workers.providers.base import Prepared
 
             nonlocal held, most
-            held += 1
-            most = max(most, held)
-            await asyncio.sleep(0.01)
-            held -= 1
+            async with media.files[0].part(0, 6 * mebi):
+                held += 1
+                most = max(most, held)
+                await asyncio.sleep(0.01)
+                held -= 1
             return Prepared(claim, token, {})
 
         async def send(self, prepared: Any) -> Any:
@@ -342,7 +345,8 @@ async def test_work_in_preparation_is_dropped_when_the_lease_is_lost(world: Worl
     reached, go, hook = gate()
     world.database.files["f"] = b"x"
     media = [{"bucket_id": "media", "object_name": "f", "mime_type": "image/png", "size_bytes": 1}]
-    world.database.before["download"] = hook
+    world.platform.answers["POST /2/media/upload/initialize"] = answer(200, {"data": {"id": "55"}})
+    world.database.before["read_part"] = hook
     row = world.database.add(media=media)
     async with world.running():
         await reached.wait()
@@ -352,7 +356,7 @@ async def test_work_in_preparation_is_dropped_when_the_lease_is_lost(world: Worl
         assert world.metric("nexora_in_flight") == 0
         go.set()
     assert row.results == []
-    assert world.platform.requests == []
+    assert world.platform.sent(POST) == []
 
 
 async def test_what_is_being_sent_is_finished_and_reported_nevertheless(world: World) -> None:
@@ -362,11 +366,12 @@ async def test_what_is_being_sent_is_finished_and_reported_nevertheless(world: W
     class Waiting:
         platform_id = "x"
         is_probe_sending = False
+        follow_up = "none"
 
-        def needs_media(self, claim: Any) -> bool:
-            return False
+        async def after_send(self, claim: Any, token: Any, media: Any, published: Any) -> None:
+            pass
 
-        async def prepare(self, claim: Any, token: Any, media: Any) -> Any:
+        async def prepare(self, claim: Any, token: Any, media: Any, save: Any) -> Any:
             from workers.providers.base import Prepared
 
             return Prepared(claim, token, {})
@@ -434,11 +439,12 @@ async def test_a_platform_that_never_answers_is_given_up(
     class Hanging:
         platform_id = "x"
         is_probe_sending = False
+        follow_up = "none"
 
-        def needs_media(self, claim: Any) -> bool:
-            return False
+        async def after_send(self, claim: Any, token: Any, media: Any, published: Any) -> None:
+            pass
 
-        async def prepare(self, claim: Any, token: Any, media: Any) -> Any:
+        async def prepare(self, claim: Any, token: Any, media: Any, save: Any) -> Any:
             from workers.providers.base import Prepared
 
             return Prepared(claim, token, {})
@@ -463,7 +469,8 @@ async def test_stopping_hands_back_what_is_prepared_and_claims_no_more(world: Wo
     reached, go, hook = gate()
     world.database.files["f"] = b"x"
     media = [{"bucket_id": "media", "object_name": "f", "mime_type": "image/png", "size_bytes": 1}]
-    world.database.before["download"] = hook
+    world.platform.answers["POST /2/media/upload/initialize"] = answer(200, {"data": {"id": "55"}})
+    world.database.before["read_part"] = hook
     rows = [world.database.add(media=media) for _ in range(3)]
     async with world.running():
         await reached.wait()

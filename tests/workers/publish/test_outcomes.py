@@ -184,7 +184,7 @@ async def test_files_are_fetched_uploaded_and_remembered_before_the_mark(world: 
     row = world.database.add(media=_media())
     assert (await _only_result(world, row)).outcome == "published"
     names = [name for name, _ in world.database.calls if name not in ("claim_targets", "next_publish_due")]
-    assert names == ["download", "save_progress", "mark_sending", "report_targets"]
+    assert names == ["sign_file", "read_part", "save_progress", "mark_sending", "report_targets"]
     assert world.platform.body(POST) == {"text": "Hello", "media": {"media_ids": ["55"]}}
 
 
@@ -194,7 +194,7 @@ async def test_uploads_are_used_again_by_the_next_attempt(world: World) -> None:
     row = world.database.add(media=_media())
     async with world.running():
         await world.until(lambda: row.state == "published")
-    assert world.database.count("download") == 1
+    assert world.database.count("read_part") == 1
     assert len(world.platform.sent("POST /2/media/upload/initialize")) == 1
 
 
@@ -217,23 +217,26 @@ async def test_a_lease_that_is_gone_before_the_mark_is_left_alone(world: World) 
 
 @pytest.mark.parametrize(
     ("content", "size", "code"),
-    [(None, 5, "media_missing"), (b"longer", 5, "media_changed"), (b"bytes", 2**40, "media_too_large")],
+    [(None, 5, "media_missing"), (b"longer", 5, "media_changed")],
 )
 async def test_files_that_cannot_be_used(content: bytes | None, size: int, code: str, world: World) -> None:
     if content is not None:
         world.database.files["a/b.png"] = content
+    world.platform.answers |= _uploads()
     row = world.database.add(media=_media(size))
     result = await _only_result(world, row)
     assert (result.outcome, result.code) == ("rejected", code)
     assert result.message
-    assert world.platform.requests == []
+    assert world.platform.sent(POST) == []
 
 
 async def test_an_unreachable_storage_is_tried_again_later(world: World) -> None:
     def fail(_name: Any) -> None:
-        raise TransportError("download", "ReadTimeout")
+        raise TransportError("read_part", "ReadTimeout")
 
-    world.database.before["download"] = fail
+    world.platform.answers |= _uploads()
+    world.database.files["a/b.png"] = b"bytes"
+    world.database.before["read_part"] = fail
     row = world.database.add(media=_media())
     async with world.running():
         await world.until(lambda: bool(row.results))
@@ -376,7 +379,7 @@ async def test_the_images_of_the_first_attempt_are_saved_for_the_repetition(worl
         await world.until(lambda: row.state == "published")
     first, second = world.platform.sent(LINKEDIN)
     assert first.content == second.content
-    assert world.database.count("download") == 1
+    assert world.database.count("read_part") == 1
 
 
 # --- faults of our own --------------------------------------------------------------------------------------
@@ -385,6 +388,10 @@ async def test_the_images_of_the_first_attempt_are_saved_for_the_repetition(worl
 class _Broken:
     platform_id = "x"
     is_probe_sending = False
+    follow_up = "none"
+
+    async def after_send(self, claim: Any, token: Any, media: Any, published: Any) -> None:
+        pass
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -393,11 +400,7 @@ class _Broken:
         if self.where == here:
             raise RuntimeError("canary")
 
-    def needs_media(self, claim: Any) -> bool:
-        self._fail("needs_media")
-        return False
-
-    async def prepare(self, claim: Any, token: Any, media: Any) -> Any:
+    async def prepare(self, claim: Any, token: Any, media: Any, save: Any) -> Any:
         from workers.providers.base import Prepared
 
         self._fail("prepare")
@@ -413,7 +416,6 @@ class _Broken:
 @pytest.mark.parametrize(
     ("where", "is_unknown", "outcome"),
     [
-        ("needs_media", False, "retry"),
         ("prepare", False, "retry"),
         ("send", False, "unknown"),
         ("probe", True, "unknown"),

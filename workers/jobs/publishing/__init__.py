@@ -1,0 +1,1 @@
+"""Parts of publishing: see `workers.jobs.publish`."""
