@@ -80,7 +80,8 @@ class AccountContext:
             with translated():
                 answer = self._auth.sign_up({"email": email, "password": password, "options": {"data": data}})
         except errors.ServiceFault as fault:
-            # Auth hides why the database refused a sign-up; the date tells whether it had a reason to.
+            # Where the hook "Before User Created" is not switched on, Auth hides why the database refused;
+            # the date tells whether it had a reason to.
             refusal = _explain_refusal(birth_date)
             if refusal is None:
                 raise

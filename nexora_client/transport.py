@@ -279,7 +279,7 @@ def _plain_row(row: Mapping[str, object]) -> dict[str, object]:
 
 # --- errors -----------------------------------------------------------------------------------------------
 
-_NX_IN_TEXT = re.compile(r"\bNX\d{3}\b")
+_NX_IN_TEXT = re.compile(r" \[(NX\d{3})\]$")
 
 
 @contextmanager
@@ -326,11 +326,12 @@ def _from_auth(error: AuthError) -> errors.NexoraError:
         return errors.ValidationFailed(error.message, code=error.code, problems=problems)
     if isinstance(error, AuthUnknownError):
         return errors.UnexpectedAnswer(error.message)
-    # A rule of the database that speaks through Auth (a sign-up trigger) may arrive in the text alone.
+    # A hook of Auth has no place for a code but the end of its message.
     named = _NX_IN_TEXT.search(error.message or "")
-    code: str | None = named.group() if named else error.code
+    code: str | None = named.group(1) if named else error.code
     status = error.status if isinstance(error, AuthApiError) else None
-    return errors.class_for(code, status)(error.message, code=code)
+    message = _NX_IN_TEXT.sub("", error.message or "The sign-in service refused the call.")
+    return errors.class_for(code, status)(message, code=code)
 
 
 def _from_storage(error: StorageApiError) -> errors.NexoraError:

@@ -1,3 +1,7 @@
+-- Supabase Auth asks its hook (auth.hook.before_user_created in supabase/config.toml).
+grant usage on schema private to supabase_auth_admin;
+grant execute on function private.before_user_created(jsonb, timestamptz) to supabase_auth_admin;
+
 -- People complete their sign-up and read their account; both work before the account may be used.
 
 grant execute on function private.complete_sign_up(date, timestamptz) to authenticated;

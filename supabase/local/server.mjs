@@ -8,7 +8,7 @@ import { FileAdapter } from "./files.mjs";
  * Serves `database` on a free port of this machine.
  *
  * `config`: {publishableKey, secretKey, jwtSecret, jwtExpirySeconds, emailConfirmations, siteUrl, redirectUrls,
- * smtpPort, filesDirectory, schemas}.
+ * smtpPort, filesDirectory, schemas, beforeUserCreated}.
  * Returns {url, close}. Each correction may contribute `types` (for the Postgres driver), `connection(connection)`
  * (changes it in place, may be async) and `handler(next, context)` (wraps the request handler).
  */

@@ -486,8 +486,8 @@ create trigger _200_touch before update on public.social_links
 
 -- Sign-up: what follows from a new row in auth.users; public.complete_sign_up(birth_date), public.my_account()
 -- Why:     an account that must not exist is refused before it exists (P9.1); one that does has its rows at once.
--- Caller:  Supabase Auth through the triggers, people through the functions. DEFINER: Auth's role has no rights here,
---          people none on private.accounts or auth.users.
+-- Caller:  Supabase Auth through the triggers and its hook, people through the functions. DEFINER: Auth's role has no
+--          rights here, people none on private.accounts or auth.users.
 -- Errors:  NX101 under 13. NX102 not a birth date. NX113 another date is on record. NX001 no live session.
 -- Repeat:  safe; complete_sign_up() with the date that is on record returns the state.
 -- Locks:   the account row, then auth.users.
@@ -508,15 +508,26 @@ $$;
 comment on function private.without_birth_date(jsonb) is
   'The same metadata, stored the same way, less the birth date.';
 
-create function private.open_account(p_user uuid, p_metadata jsonb, p_now timestamptz default now()) returns void
+create function private.lawful_birth_date(p_metadata jsonb, p_now timestamptz) returns date
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_birth_date date := private.parse_birth_date(p_metadata ->> 'birth_date', p_now);
-  v_handle text := private.generate_handle();
 begin
   if private.age_in_years(v_birth_date, p_now) < 13 then
     perform private.fail('NX101');  -- P9.1
   end if;
+  return v_birth_date;
+end;
+$$;
+comment on function private.lawful_birth_date(jsonb, timestamptz) is
+  'The birth date of a sign-up, NULL if it has none; NX101 under 13, NX102 not a date.';
+
+create function private.open_account(p_user uuid, p_metadata jsonb, p_now timestamptz default now()) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_birth_date date := private.lawful_birth_date(p_metadata, p_now);
+  v_handle text := private.generate_handle();
+begin
   while exists (select from public.profiles p where p.handle_key = private.handle_skeleton(v_handle)) loop
     v_handle := private.generate_handle();
   end loop;
@@ -550,6 +561,25 @@ $$;
 comment on function private.tg_users__open_account() is 'AFTER INSERT on auth.users: opens the account.';
 create or replace trigger _100_open_account after insert on auth.users
   for each row execute function private.tg_users__open_account();
+
+-- The trigger above is what keeps the rule. Auth hides its words behind "Database error saving new user"; what this hook
+-- says, Auth passes on to the front end. It has room for a message alone, so the code stands in it.
+create function private.before_user_created(p_event jsonb, p_now timestamptz default now()) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_message text;
+begin
+  perform private.lawful_birth_date(private.metadata(p_event #> '{user,user_metadata}'), p_now);
+  return '{}';
+exception when sqlstate 'NX101' or sqlstate 'NX102' then
+  get stacked diagnostics v_message = message_text;
+  return (select jsonb_build_object('error', jsonb_build_object(
+            'http_code', e.http_status, 'message', format('%s [%s]', v_message, e.code)))
+          from private.error_registry e where e.code = sqlstate);
+end;
+$$;
+comment on function private.before_user_created(jsonb, timestamptz) is
+  'Auth hook "Before User Created": tells somebody who cannot have an account why.';
 
 -- Auth writes metadata back after the insert, and people may send any: the birth date stays in private.accounts alone.
 create function private.tg_users__drop_birth_date() returns trigger
@@ -654,6 +684,7 @@ from auth.users u where not exists (select from private.accounts a where a.user_
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.tg_users__open_account', 'Runs as the role of Auth, which has no rights on our schemas.'),
+  ('private.before_user_created', 'Runs as the role of Auth, which has no rights on the functions it calls.'),
   ('private.tg_users__drop_birth_date', 'Runs as the role of Auth, which has no rights on schema private.'),
   ('private.tg_identities__drop_birth_date', 'Runs as the role of Auth, which has no rights on schema private.'),
   ('private.complete_sign_up', 'Writes private.accounts and may delete from auth.users.'),
@@ -1190,6 +1221,10 @@ create policy social_links_all_usable_account on public.social_links as restrict
   using ((select private.account_is_usable()));
 
 -- ==== policies/10_identity/sign_up.sql
+
+-- Supabase Auth asks its hook (auth.hook.before_user_created in supabase/config.toml).
+grant usage on schema private to supabase_auth_admin;
+grant execute on function private.before_user_created(jsonb, timestamptz) to supabase_auth_admin;
 
 -- People complete their sign-up and read their account; both work before the account may be used.
 

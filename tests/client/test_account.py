@@ -8,9 +8,10 @@ from datetime import date, timedelta
 
 import pytest
 from postgrest import APIError
+from supabase_auth.errors import AuthApiError
 
 from nexora_client import AccountState, NexoraClient, errors
-from tests.client.people import PASSWORD, Person, access_token, new_person, raw_client
+from tests.client.people import PASSWORD, Person, access_token, new_person, raw_client, worker_fact
 from tests.support.api import Api
 
 
@@ -51,15 +52,47 @@ def test_nobody_under_13_gets_an_account(api: Api) -> None:
     """P9.1."""
     email = f"{uuid.uuid4().hex}@people.example"
     with NexoraClient(api.url, api.publishable_key) as client:
-        with pytest.raises(errors.TooYoung):
+        with pytest.raises(errors.TooYoung) as caught:
             client.account.sign_up(email, PASSWORD, years_ago(13) + timedelta(days=1))
+        assert str(caught.value) == "Nobody under 13 can have an account [NX101]", (
+            "in the service's own words"
+        )
         with pytest.raises(errors.WrongCredentials):
             client.account.sign_in(email, PASSWORD)
 
 
 def test_a_sign_up_needs_a_date_of_birth_that_is_one(api: Api) -> None:
-    with NexoraClient(api.url, api.publishable_key) as client, pytest.raises(errors.ValidationFailed):
+    with (
+        NexoraClient(api.url, api.publishable_key) as client,
+        pytest.raises(errors.ValidationFailed) as caught,
+    ):
         client.account.sign_up(f"{uuid.uuid4().hex}@people.example", PASSWORD, date(2999, 1, 1))
+    assert caught.value.code == "NX102"
+
+
+def test_without_the_hook_the_refusal_is_explained_all_the_same(api: Api, db_url: str) -> None:
+    """A hosted project on which nobody switched it on: Auth says "Database error saving new user"."""
+    worker_fact(db_url, "alter function private.before_user_created rename to set_aside")
+    try:
+        with NexoraClient(api.url, api.publishable_key) as client, pytest.raises(errors.TooYoung) as caught:
+            client.account.sign_up(f"{uuid.uuid4().hex}@people.example", PASSWORD, years_ago(12))
+        assert caught.value.code == "NX101"
+    finally:
+        worker_fact(db_url, "alter function private.set_aside rename to before_user_created")
+
+
+def test_a_refused_sign_up_says_why_to_any_client(api: Api) -> None:
+    """Plain supabase-py: status and message of the hook, with the code at its end."""
+    for birth_date, status, code in ((years_ago(12).isoformat(), 403, "NX101"), ("yesterday", 400, "NX102")):
+        with raw_client(api) as raw, pytest.raises(AuthApiError) as caught:
+            raw.auth.sign_up(
+                {
+                    "email": f"{uuid.uuid4().hex}@people.example",
+                    "password": PASSWORD,
+                    "options": {"data": {"birth_date": birth_date}},
+                }
+            )
+        assert (caught.value.status, caught.value.message[-7:]) == (status, f"[{code}]")
 
 
 def test_between_13_and_18_a_guardian_is_needed(api: Api) -> None:

@@ -1,4 +1,4 @@
--- What the tests of the embedded stack need: one table, four functions, three buckets. Runs as role `postgres`.
+-- What the tests of the embedded stack need: one table, five functions, three buckets. Runs as role `postgres`.
 create table public.notes (
   id int primary key,
   owner uuid not null default auth.uid(),
@@ -31,6 +31,14 @@ $$;
 revoke execute on function public.fail_with(text), public.current_timeout(), public.sleep(float8), public.who_am_i() from public;
 grant execute on function public.fail_with(text), public.current_timeout(), public.sleep(float8), public.who_am_i()
   to anon, authenticated, service_role;
+
+create schema private;
+create function private.before_user_created(p_event jsonb) returns jsonb language sql set search_path = '' as $$
+  select case when p_event #>> '{user,user_metadata,handle}' = 'unwanted' and current_user = 'supabase_auth_admin'
+              then '{"error": {"http_code": 403, "message": "Not you"}}' else '{}' end::jsonb
+$$;
+grant usage on schema private to supabase_auth_admin;
+grant execute on function private.before_user_created(jsonb) to supabase_auth_admin;
 
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
   ('private', 'private', false, null, null),

@@ -68,6 +68,12 @@ def _own_error(api: str, stack: Stack, admin: psycopg.Connection[Any]) -> object
     return answer.status_code, body["code"], body["details"], body["hint"]
 
 
+def _refused_sign_up(api: str, stack: Stack, admin: psycopg.Connection[Any]) -> object:
+    body = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD, "data": {"handle": "unwanted"}}
+    answer = _publishable(api, stack).request("POST", "/auth/v1/signup", json=body)
+    return answer.status_code, answer.json().get("message")
+
+
 def _two_sessions(api: str, stack: Stack) -> tuple[Caller, Caller]:
     first = sign_up(api, stack.secrets.publishable_key)
     credentials = {"email": first.email, "password": PASSWORD}
@@ -118,6 +124,7 @@ PROBES: dict[str, tuple[Probe, object, object]] = {
     "bytea": (_sealed_bytes, "\\x00ff", {"type": "Buffer", "data": [0, 255]}),
     "timeouts": (_timeout_of_anon, "3s", "8s"),
     "errors": (_own_error, (400, "NX210", "the detail", "the hint"), (500, "SUP", None, None)),
+    "hooks": (_refused_sign_up, (403, "Not you"), (200, None)),
     "schema-cache": (_a_new_table, 200, 404),
     "logout": (_other_session_after_sign_out, 400, 200),
     "passwords": (_other_session_after_password_change, 400, 200),

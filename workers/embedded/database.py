@@ -17,6 +17,7 @@ Strategy = Literal["wal_log", "file_copy"]
 
 # PostgREST's own setting. The linters of the CLI read it to learn which schemas are exposed.
 EXPOSED_SCHEMAS = ("public", "worker")
+BEFORE_USER_CREATED = "private.before_user_created"  # as auth.hook in supabase/config.toml
 
 _TEMPLATE_TRIES = 5
 

@@ -147,6 +147,7 @@ class Stack:
             "smtpPort": self.mail.smtp_port,
             "filesDirectory": str(self._state_dir / "files"),
             "schemas": list(hosted.EXPOSED_SCHEMAS),
+            "beforeUserCreated": hosted.BEFORE_USER_CREATED,
         }
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 // and expects the wrong behaviour, so that we notice when lite catches up.
 import { bytea } from "./bytea.mjs";
 import { errors } from "./errors.mjs";
+import { hooks } from "./hooks.mjs";
 import { json } from "./json.mjs";
 import { logout } from "./logout.mjs";
 import { passwords } from "./passwords.mjs";
@@ -12,4 +13,4 @@ import { storage } from "./storage.mjs";
 import { timeouts } from "./timeouts.mjs";
 import { timestamps } from "./timestamps.mjs";
 
-export const ALL = [privileges, timestamps, json, bytea, timeouts, schemaCache, errors, logout, passwords, storage];
+export const ALL = [privileges, timestamps, json, bytea, timeouts, schemaCache, errors, hooks, logout, passwords, storage];

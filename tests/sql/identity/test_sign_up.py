@@ -231,3 +231,37 @@ def test_without_a_live_session_there_is_no_account_to_see(db: Connection) -> No
     sign_in(db, person)
     with acting_as(db, person):
         assert rows(db, "select from public.my_account()") == [()]
+
+
+# --- the hook of Auth ---
+
+
+def _hook(db: Connection, metadata: dict[str, str] | None) -> Any:
+    event = json.dumps({"metadata": {}, "user": {"email": "a@b.example", "user_metadata": metadata}})
+    return scalar(db, "select private.before_user_created(%s)", event)
+
+
+def test_the_hook_lets_pass_what_the_trigger_lets_pass(db: Connection) -> None:
+    for metadata in (None, {}, {"full_name": "Ada"}, {"birth_date": _today_minus(db, 13)}):
+        assert _hook(db, metadata) == {}
+    assert scalar(db, "select private.before_user_created('{}')") == {}
+
+
+def test_the_hook_says_why_somebody_cannot_have_an_account(db: Connection) -> None:
+    """P9.1. Auth passes on nothing but the message and the status."""
+    assert _hook(db, {"birth_date": _today_minus(db, 13, days=-1)}) == {
+        "error": {"http_code": 403, "message": "Nobody under 13 can have an account [NX101]"}
+    }
+    assert _hook(db, {"birth_date": "yesterday"})["error"]["http_code"] == 400
+
+
+def test_only_auth_asks_the_hook(db: Connection, admin_db: Connection) -> None:
+    for person in (None, create_person(db)):
+        with denied(db, "42501"), acting_as(db, person):
+            db.execute("select private.before_user_created('{}')")
+    admin_db.execute("set local role supabase_auth_admin")
+    assert scalar(admin_db, "select private.before_user_created('{}')") == {}
+    with denied(admin_db, "42501"):
+        admin_db.execute("select * from private.accounts")
+    with denied(admin_db, "42501"):
+        admin_db.execute("select private.setting('public_url')")
