@@ -289,6 +289,7 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX435": WrongState,
     "NX436": WrongState,
     "NX437": WrongState,
+    "NX438": WrongState,
     "NX450": ValidationFailed,
     "NX451": WrongState,
     "NX452": WrongState,

@@ -5,6 +5,7 @@
 \ir 00_platform/schemas.sql
 \ir 00_platform/errors.sql
 \ir 00_platform/settings.sql
+\ir 00_platform/parsing.sql
 \ir 00_platform/triggers.sql
 \ir 00_platform/idempotency.sql
 \ir 00_platform/partitions.sql
@@ -112,11 +113,14 @@
 \ir 40_publishing/target_events.sql
 \ir 40_publishing/publish_attempts.sql
 \ir 40_publishing/target_problems.sql
+\ir 40_publishing/target_reports.sql
+\ir 40_publishing/platform_budgets.sql
 \ir 40_publishing/settle_targets.sql
 \ir 40_publishing/schedule.sql
 \ir 40_publishing/change_target.sql
 \ir 40_publishing/content_guards.sql
 \ir 40_publishing/disconnection.sql
+\ir 40_publishing/pace_leases.sql
 \ir 40_publishing/claim_targets.sql
 \ir 40_publishing/mark_sending.sql
 \ir 40_publishing/report_targets.sql
@@ -127,6 +131,7 @@
 \ir ../policies/40_publishing/target_events.sql
 \ir ../policies/40_publishing/publish_attempts.sql
 \ir ../policies/40_publishing/target_problems.sql
+\ir ../policies/40_publishing/platform_budgets.sql
 \ir ../policies/40_publishing/schedule.sql
 \ir ../policies/40_publishing/change_target.sql
 \ir ../policies/40_publishing/claim_targets.sql

@@ -13,13 +13,6 @@
 --          A target that somebody edits at this instant has moved away from its ctid: it is left out, too, and is due
 --          again at once.
 
--- Tells the planner how many rows to expect of an array: a batch.
-create function private.as_rows(p_leased private.queue[]) returns setof private.queue
-language sql immutable security invoker rows 500 set search_path = '' as $$
-  select * from unnest(p_leased)
-$$;
-comment on function private.as_rows(private.queue[]) is 'The elements of a batch as rows.';
-
 create function private.claim_targets(
   p_worker_id uuid, p_limit int, p_since timestamptz default null, p_now timestamptz default now()
 ) returns table (
@@ -43,6 +36,7 @@ begin
   if v_leased = '{}' then
     return;
   end if;
+  v_leased := private.pace_leases(v_leased, cardinality(v_leased) >= least(p_limit, 1000), p_now);
   perform private.record_lost_leases(v_leased, p_now);
   -- A new statement, and with it a new snapshot: content that was edited while the lease was awaited is read as it is now.
   return query
@@ -89,6 +83,9 @@ begin
   from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
   where l.attempt > 1 and t.state = 'publishing'
     and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = t.attempt);
+  perform private.return_budgets(array(
+    select l.subject_id from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
+    where l.attempt > 1 and l.sending_at is null and t.state = 'publishing'), p_now);
 end;
 $$;
 comment on function private.record_lost_leases(private.queue[], timestamptz) is 'Writes the attempts that nobody reported.';

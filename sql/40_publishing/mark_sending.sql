@@ -33,18 +33,6 @@ end;
 $$;
 comment on function private.parse_marks(jsonb) is 'The marks, one per target, in order; malformed ones are left out.';
 
-create function private.uuid_or_null(p_text text) returns uuid
-language sql immutable security invoker set search_path = '' as $$
-  select case when p_text ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then p_text::uuid end
-$$;
-comment on function private.uuid_or_null(text) is 'A UUID, or NULL where the text is none.';
-
-create function private.int_or_null(p_text text) returns int
-language sql immutable security invoker set search_path = '' as $$
-  select case when p_text ~ '^[0-9]{1,9}(\.0+)?$' then p_text::numeric::int end
-$$;
-comment on function private.int_or_null(text) is 'A whole number from 0 up, or NULL where the text is none.';
-
 create function private.mark_sending(p_worker_id uuid, p_targets jsonb, p_now timestamptz default now())
 returns setof uuid
 language plpgsql volatile security definer

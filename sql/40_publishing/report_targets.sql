@@ -4,43 +4,10 @@
 -- Caller:  service_role. DEFINER body: queue and state are closed to it.
 -- Errors:  NX002 results are not a JSON array. A bad or late row is no error: it comes back with accepted = false.
 -- Repeat:  safe: a repeated success is accepted without effect, anything else repeated is not accepted.
--- Locks:   worker (shared), queue rows, targets.
+-- Locks:   worker (shared), queue rows, targets, budget rows.
 -- Outcomes:published | retry (certainly not accepted) | rejected | unknown (sent, no answer) | unconfirmed (the platform
 --          cannot say) | released (given back unsent) | reconnect (the grant is gone)
 -- Speed:   successes go in one statement by primary keys; see claim_targets.sql for the settings.
-
-create type private.target_report as (
-  target_id uuid,
-  attempt int,
-  outcome text,
-  external_id text,
-  external_url text,
-  code text,
-  message text,
-  http_status int,
-  platform_key text,
-  retry_after_seconds numeric
-);
-comment on type private.target_report is 'One element of the argument of report_targets.';
-
-create function private.parse_reports(p_results jsonb) returns private.target_report[]
-language plpgsql stable security invoker set search_path = '' as $$
-begin
-  if jsonb_typeof(p_results) is distinct from 'array' then
-    perform private.fail('NX002', p_detail := 'p_results');
-  end if;
-  return array(select r from jsonb_populate_recordset(null::private.target_report, p_results) r);
-exception when data_exception then
-  -- One element is malformed: take it apart with care, and keep the others.
-  return array(
-    select row(private.uuid_or_null(e ->> 'target_id'), private.int_or_null(e ->> 'attempt'), e ->> 'outcome',
-               e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
-               private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
-               private.int_or_null(e ->> 'retry_after_seconds'))::private.target_report
-    from jsonb_array_elements(p_results) e);
-end;
-$$;
-comment on function private.parse_reports(jsonb) is 'The reports, in order; what is malformed in one becomes NULL in it.';
 
 create function private.report_targets(p_worker_id uuid, p_results jsonb, p_now timestamptz default now())
 returns table (target_id uuid, accepted boolean, state text)
@@ -56,6 +23,9 @@ begin
   return query select d, true, 'published'::text from unnest(v_done) d;
   if cardinality(v_done) < cardinality(v_reports) then
     return query select * from private.report_others(p_worker_id, v_reports, v_done, p_now);
+  end if;
+  if exists (select from unnest(v_reports) r where r.budget is not null or r.code = 'rate_limited') then
+    perform private.observe_budgets(v_reports, p_now);
   end if;
 end;
 $$;
@@ -293,7 +263,8 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds}]; outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
+  'retry_after_seconds, budget}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
+  'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
   'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
 
 insert into private.definer_ledger (function_name, reason) values

@@ -25,6 +25,7 @@ create function private.settle_targets(p_verdicts private.target_verdict[], p_no
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_settled uuid[];
+  v_unsent uuid[];
 begin
   with verdict as materialized (
     select v.* from unnest(p_verdicts) v
@@ -55,7 +56,11 @@ begin
     where v.outcome is not null
     on conflict do nothing
   )
-  select array_agg(s.id) into v_settled from settled s;
+  select array_agg(s.id),
+         array_agg(s.id) filter (where b.worker_id is not null and b.sending_at is null and v.code is distinct from 'NX438')
+    into v_settled, v_unsent
+    from settled s join verdict v on v.target_id = s.id left join before b on b.subject_id = s.id;
+  perform private.return_budgets(v_unsent, p_now);
   perform private.notify_of_targets(v_settled, p_now);
   return coalesce(cardinality(v_settled), 0);
 end;

@@ -29,7 +29,9 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX435', 'The platform does not say whether the post was published', 'Look there, then tell us with resolve_unconfirmed().',
    409),
   ('NX436', 'Publishing failed too many times', 'Look at the last failure, then retry.', 409),
-  ('NX437', 'You told us that the post was not published', 'Retry it.', 409);
+  ('NX437', 'You told us that the post was not published', 'Retry it.', 409),
+  ('NX438', 'The platform takes no more posts for now, and not in time for this one',
+   'Choose a later time, or retry when the platform''s window begins anew.', 409);
 
 create function private.error_message(p_code text) returns text
 language sql stable security invoker set search_path = '' as $$
@@ -558,6 +560,223 @@ comment on function public.check_post(uuid) is
 insert into private.definer_ledger (function_name, reason) values
   ('private.check_post', 'Uses the same judgement as workers, in schema private; answers for the caller''s posts alone.');
 
+-- ==== sql/40_publishing/target_reports.sql
+
+-- private.target_report, private.parse_reports(results)
+-- Why:     what workers say about their attempts, read with care: one malformed report must not lose the others.
+-- Caller:  report_targets.sql and platform_budgets.sql.
+-- Errors:  NX002 the results are not a JSON array.
+-- Repeat:  safe; nothing is written.
+
+create type private.target_report as (
+  target_id uuid,
+  attempt int,
+  outcome text,
+  external_id text,
+  external_url text,
+  code text,
+  message text,
+  http_status int,
+  platform_key text,
+  retry_after_seconds numeric,
+  budget jsonb
+);
+comment on type private.target_report is 'One element of the argument of report_targets.';
+
+create function private.parse_reports(p_results jsonb) returns private.target_report[]
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  if jsonb_typeof(p_results) is distinct from 'array' then
+    perform private.fail('NX002', p_detail := 'p_results');
+  end if;
+  return array(select r from jsonb_populate_recordset(null::private.target_report, p_results) r);
+exception when data_exception then
+  -- One element is malformed: take it apart with care, and keep the others.
+  return array(
+    select row(private.uuid_or_null(e ->> 'target_id'), private.int_or_null(e ->> 'attempt'), e ->> 'outcome',
+               e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
+               private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
+               private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget')::private.target_report
+    from jsonb_array_elements(p_results) e);
+end;
+$$;
+comment on function private.parse_reports(jsonb) is 'The reports, in order; what is malformed in one becomes NULL in it.';
+
+-- ==== sql/40_publishing/platform_budgets.sql
+
+-- private.platform_limits, private.platform_budgets, private.observe_budgets(…), private.return_budgets(…)
+-- Why:     how many more posts an account, or this service as a whole, may send to a platform until its window ends. All
+--          workers keep to it together: what is used up is not tried, and costs no attempt.
+-- Caller:  pace_leases.sql reserves when targets are claimed; report_targets() brings what the platforms say (headers and
+--          quota endpoints); settle_targets() gives back what was reserved and not sent.
+-- Errors:  none: an observation that is malformed is left out.
+-- Repeat:  safe: within one window `remaining` only falls, in a later one the newest word counts.
+-- Locks:   budget rows, in the order of their ids, after queue rows and targets.
+
+create table private.platform_limits (
+  platform_id text not null references public.platforms (id),
+  scope text not null,
+  name text not null,
+  limit_value numeric not null,
+  length interval not null,
+  resets_in_zone text,
+  source text not null,
+  checked_on date not null,
+  valid_from date not null,
+  primary key (platform_id, scope, name, valid_from),
+  constraint scope_is_known check (scope in ('account', 'app')),
+  constraint limit_is_positive check (limit_value > 0),
+  constraint length_is_positive check (length > interval '0'),
+  constraint source_is_given check (length(source) between 5 and 200)
+);
+comment on table private.platform_limits is
+  'Windows as the platforms'' documents state them: dated, with source. They complete an observation that lacks its limit '
+  'or its end; what a platform says at run time wins.';
+comment on column private.platform_limits.length is 'Length of the window, from the first use or, with a zone, from midnight.';
+comment on column private.platform_limits.resets_in_zone is 'Time zone at whose midnight the window ends; NULL: it rolls.';
+
+create table private.platform_budgets (
+  id uuid primary key default gen_random_uuid(),
+  platform_id text not null references public.platforms (id),
+  connection_id uuid references public.connections (id) on delete cascade,
+  name text not null,
+  limit_value numeric,
+  remaining numeric not null,
+  resets_at timestamptz not null,
+  observed_at timestamptz not null,
+  constraint one_row_per_window unique nulls not distinct (platform_id, connection_id, name),
+  constraint name_is_a_code check (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+  constraint remaining_is_not_negative check (remaining >= 0)
+) with (fillfactor = 70);
+create index platform_budgets_connection_id_idx on private.platform_budgets (connection_id, resets_at);
+create index platform_budgets_resets_at_idx on private.platform_budgets (resets_at);
+comment on table private.platform_budgets is 'What is left of the windows of platforms, per account or for all of this service.';
+comment on column private.platform_budgets.connection_id is 'The account; NULL: all accounts of the platform together.';
+comment on column private.platform_budgets.remaining is 'Posts that may still be claimed before resets_at.';
+
+insert into private.platform_limits
+  (platform_id, scope, name, limit_value, length, resets_in_zone, source, checked_on, valid_from) values
+  ('youtube', 'app', 'videos_insert', 100, '1 day', 'America/Los_Angeles', 'YouTube Data API, quota costs', '2026-11-20', '2025-12-01'),
+  ('youtube', 'app', 'units', 10000, '1 day', 'America/Los_Angeles', 'YouTube Data API, quota costs', '2026-11-20', '2019-01-01'),
+  ('x', 'account', 'posts', 100, '15 minutes', null, 'X API documentation, rate limits', '2026-11-20', '2024-01-01'),
+  ('x', 'app', 'posts_day', 10000, '1 day', null, 'X API documentation, rate limits', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'account', 'posts', 100, '1 day', 'UTC', 'limit that public schedulers keep to; not published', '2026-11-20', '2024-01-01'),
+  ('instagram', 'account', 'posts', 50, '1 day', null, 'Instagram media_publish reference; the guide says 100', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'account', 'inits', 6, '1 minute', null, 'TikTok Content Posting API, direct post', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'account', 'pending_shares', 5, '1 day', null, 'TikTok Content Posting API, upload', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'account', 'posts', 15, '1 day', null, 'TikTok Content Posting API, about 15 a day', '2026-11-20', '2024-01-01');
+
+create function private.window_end(p_limit private.platform_limits, p_now timestamptz) returns timestamptz
+language sql stable security invoker set search_path = '' as $$
+  select case when (p_limit).resets_in_zone is null then p_now + coalesce((p_limit).length, interval '15 minutes')
+    else (((p_now at time zone (p_limit).resets_in_zone)::date + 1)::timestamp at time zone (p_limit).resets_in_zone) end
+$$;
+comment on function private.window_end(private.platform_limits, timestamptz) is
+  'When a window ends of which the platform did not say; a quarter of an hour where nothing is known.';
+
+create type private.budget_sighting as (
+  platform_id text,
+  connection_id uuid,
+  name text,
+  limit_value numeric,
+  remaining numeric,
+  resets_at timestamptz
+);
+comment on type private.budget_sighting is 'What a platform said about one window.';
+
+-- A plain "too many requests" is an observation as well: nothing is left until the time it names.
+create function private.budget_elements(p_report private.target_report) returns setof jsonb
+language sql immutable security invoker set search_path = '' as $$
+  select e from jsonb_array_elements(case when jsonb_typeof((p_report).budget) = 'array' then (p_report).budget else '[]' end) e
+  where jsonb_typeof(e) = 'object'
+  union all
+  select jsonb_build_object('scope', 'account', 'name', 'rate_limited', 'remaining', 0,
+                            'after_seconds', least((p_report).retry_after_seconds, 604800))
+  where (p_report).code = 'rate_limited' and (p_report).retry_after_seconds > 0 and (p_report).outcome <> 'published'
+$$;
+comment on function private.budget_elements(private.target_report) is 'The observations in one report, as JSON objects.';
+
+create function private.sighted_budgets(p_reports private.target_report[], p_now timestamptz)
+returns private.budget_sighting[]
+language sql stable security invoker set search_path = '' as $$
+  select coalesce(array_agg(row(x.platform_id, x.connection_id, x.name, x.limit_value, x.remaining, x.resets_at)
+                              ::private.budget_sighting), '{}')
+  from (
+    select distinct on (t.platform_id, a.connection_id, b.name)
+           t.platform_id, a.connection_id, b.name, coalesce(b.limit_value, l.limit_value) as limit_value, b.remaining,
+           coalesce(b.resets_at, private.window_end(l, p_now)) as resets_at
+    from unnest(p_reports) r
+    join public.post_targets t on t.id = r.target_id
+    cross join lateral private.budget_elements(r) e
+    cross join lateral (select e ->> 'scope' as scope, e ->> 'name' as name,
+      private.int_or_null(e ->> 'limit') as limit_value, private.int_or_null(e ->> 'remaining') as remaining,
+      coalesce(private.instant_or_null(e ->> 'resets_at'),
+               p_now + make_interval(secs => (e ->> 'after_seconds')::numeric::float8)) as resets_at) b
+    cross join lateral (select case b.scope when 'account' then t.connection_id end as connection_id) a
+    left join lateral (select p.* from private.platform_limits p
+      where p.platform_id = t.platform_id and p.scope = b.scope and p.name = b.name
+        and p.valid_from <= (p_now at time zone 'utc')::date order by p.valid_from desc limit 1) l on true
+    where b.scope in ('account', 'app') and b.name ~ '^[a-z][a-z0-9_]{0,62}$' and b.remaining is not null
+    order by t.platform_id, a.connection_id, b.name, b.resets_at desc nulls last, b.remaining
+  ) x where x.resets_at > p_now
+$$;
+comment on function private.sighted_budgets(private.target_report[], timestamptz) is
+  'What reports say about windows, one entry per window: the least that is left of the latest one.';
+
+-- Two ends within a minute are the same window: platforms round, and answers take a while.
+create function private.observe_budgets(p_reports private.target_report[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  insert into private.platform_budgets as b
+    (platform_id, connection_id, name, limit_value, remaining, resets_at, observed_at)
+  select s.platform_id, s.connection_id, s.name, s.limit_value, s.remaining, s.resets_at, p_now
+  from unnest(private.sighted_budgets(p_reports, p_now)) s
+  order by s.platform_id, s.connection_id, s.name
+  on conflict on constraint one_row_per_window do update set
+    limit_value = coalesce(excluded.limit_value, b.limit_value),
+    remaining = case when b.resets_at > p_now
+                       and abs(extract(epoch from excluded.resets_at - b.resets_at)) <= 60
+                     then least(b.remaining, excluded.remaining) else excluded.remaining end,
+    resets_at = excluded.resets_at, observed_at = excluded.observed_at
+  where b.observed_at <= excluded.observed_at
+$$;
+comment on function private.observe_budgets(private.target_report[], timestamptz) is
+  'Keeps what platforms said about their windows.';
+
+create function private.return_budgets(p_target_ids uuid[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  with share as materialized (
+    select b.id, count(*) as posts
+    from public.post_targets t
+    join private.platform_budgets b on b.platform_id = t.platform_id
+      and (b.connection_id is null or b.connection_id = t.connection_id) and b.resets_at > p_now
+    where t.id = any (p_target_ids) group by b.id
+  ), held as materialized (
+    select b.id from private.platform_budgets b where b.id in (select s.id from share s) order by b.id for update
+  )
+  update private.platform_budgets b
+  set remaining = least(b.remaining + s.posts, greatest(b.limit_value, b.remaining))
+  from share s join held h using (id) where b.id = s.id and b.limit_value is not null
+$$;
+comment on function private.return_budgets(uuid[], timestamptz) is
+  'Gives back what was reserved for targets that were not sent after all.';
+
+create function private.forget_budgets(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.platform_budgets b where b.id = any (array(
+    select o.id from private.platform_budgets o where o.resets_at < p_now - interval '7 days'
+    order by o.resets_at limit private.setting_int('housekeeping_batch')));
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.forget_budgets(timestamptz) is 'Housekeeping: windows that ended a week ago.';
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('forget_budgets', 'private.forget_budgets', 420);
+
 -- ==== sql/40_publishing/settle_targets.sql
 
 -- private.target_verdict, private.settle_targets(verdicts, now)
@@ -587,6 +806,7 @@ create function private.settle_targets(p_verdicts private.target_verdict[], p_no
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_settled uuid[];
+  v_unsent uuid[];
 begin
   with verdict as materialized (
     select v.* from unnest(p_verdicts) v
@@ -617,7 +837,11 @@ begin
     where v.outcome is not null
     on conflict do nothing
   )
-  select array_agg(s.id) into v_settled from settled s;
+  select array_agg(s.id),
+         array_agg(s.id) filter (where b.worker_id is not null and b.sending_at is null and v.code is distinct from 'NX438')
+    into v_settled, v_unsent
+    from settled s join verdict v on v.target_id = s.id left join before b on b.subject_id = s.id;
+  perform private.return_budgets(v_unsent, p_now);
   perform private.notify_of_targets(v_settled, p_now);
   return coalesce(cardinality(v_settled), 0);
 end;
@@ -1211,6 +1435,165 @@ create trigger _300_fail_targets after update of state on public.connections for
 insert into private.definer_ledger (function_name, reason) values
   ('private.tg_connections__fail_targets', 'Changes targets and queue, whoever disconnects the account.');
 
+-- ==== sql/40_publishing/pace_leases.sql
+
+-- private.pace_leases(leased, full, now) -> queue[]
+-- Why:     two reasons to put a target that was just leased back unseen: what the platform allows is used up, and one
+--          account's thousands of posts would take the places of another's single one.
+-- Caller:  private.claim_targets(), before anything else happens to the leases.
+-- Errors:  none.
+-- Repeat:  by its caller: it holds the queue rows.
+-- Locks:   queue rows (held already), targets of those that are missed, budget rows in the order of their ids.
+-- Counts:  a lease that is put back was never seen by a worker, so its attempt number is given out again.
+-- Speed:   without an open window and without a surplus it costs one index probe and a look at a sample of a batch that was
+--          filled to its limit. Whoever may have been sent already (sending_at) is never put back.
+
+-- Tells the planner how many rows to expect of an array: a batch.
+create function private.as_rows(p_leased private.queue[]) returns setof private.queue
+language sql immutable security invoker rows 500 set search_path = '' as $$
+  select * from unnest(p_leased)
+$$;
+comment on function private.as_rows(private.queue[]) is 'The elements of a batch as rows.';
+
+create type private.lease_decision as (
+  subject_id uuid,
+  connection_id uuid,
+  platform_id text,
+  put_back_until timestamptz,
+  is_missed boolean
+);
+comment on type private.lease_decision is
+  'What becomes of a lease: put back until then, missed because the window ends too late, or neither: go on.';
+
+-- Looking up every account of every batch would cost a tenth of a claim. A sample tells as well: whoever could delay
+-- others fills a good part of the batch, and three of 32 belong to one account by chance only where there are few accounts.
+-- An array instead of a join: whatever the statistics say, it is one index scan.
+create function private.has_surplus(p_leased private.queue[], p_share int) returns boolean
+language plpgsql stable security invoker set search_path = '' as $$
+declare
+  c_sample constant int := 32;
+  v_step int := greatest(cardinality(p_leased) / c_sample, 1);
+begin
+  return cardinality(p_leased) > p_share and exists (
+    select from public.post_targets t
+    where t.id = any (array(
+      select (p_leased[i]).subject_id from generate_series(1, cardinality(p_leased), v_step) i))
+    group by t.connection_id having count(*) > 2);
+end;
+$$;
+comment on function private.has_surplus(private.queue[], int) is
+  'Whether one account seems to have more than its share of a batch; decide_leases() counts.';
+
+create function private.hold_budgets(p_leased private.queue[], p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform from private.platform_budgets b
+    where b.resets_at > p_now and (b.connection_id is null or b.connection_id in (
+      select t.connection_id from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id))
+    order by b.id for update;
+end;
+$$;
+comment on function private.hold_budgets(private.queue[], timestamptz) is
+  'Locks the windows that a batch may use, so that workers that claim at the same time share them out.';
+
+-- The windows of the whole service are shared out among those that their own account's windows let through.
+create function private.decide_leases(p_leased private.queue[], p_share int, p_now timestamptz)
+returns private.lease_decision[]
+language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_spacing interval := private.setting_interval('claim_spacing');
+  v_jitter interval := private.setting_interval('budget_jitter');
+begin
+  return array(with ranked as (
+    select l.subject_id, l.due_at, t.connection_id, t.platform_id, t.scheduled_at + t.tolerance as last_at,
+           row_number() over (partition by t.connection_id order by l.due_at, l.subject_id) as rank
+    from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id
+    where l.sending_at is null
+  ), by_account as (
+    select r.*, (select max(b.resets_at) from private.platform_budgets b
+                 where b.connection_id = r.connection_id and b.resets_at > p_now and b.remaining < r.rank) as closed_until
+    from ranked r
+  ), by_app as (
+    select a.*, count(*) filter (where a.closed_until is null)
+                  over (partition by a.platform_id order by a.due_at, a.subject_id) as app_rank
+    from by_account a
+  ), closed as (
+    select a.*, coalesce(a.closed_until, (
+             select max(b.resets_at) from private.platform_budgets b
+             where b.connection_id is null and b.platform_id = a.platform_id and b.resets_at > p_now
+               and b.remaining < a.app_rank)) as until
+    from by_app a
+  )
+  select row(c.subject_id, c.connection_id, c.platform_id,
+    case when c.until is not null then c.until + random() * v_jitter
+         when c.rank > p_share then
+           p_now + least((c.rank - p_share) * v_spacing, greatest(c.last_at - p_now, interval '0') / 2) end,
+    c.until > c.last_at)::private.lease_decision
+  from closed c);
+end;
+$$;
+comment on function private.decide_leases(private.queue[], int, timestamptz) is
+  'Which leases of a batch are put back, and until when. p_share: most of one account, where others wait; else NULL.';
+
+create function private.reserve_budgets(p_decisions private.lease_decision[], p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  update private.platform_budgets b set remaining = greatest(b.remaining - g.posts, 0)
+    from (select d.connection_id, count(*) as posts from unnest(p_decisions) d where d.put_back_until is null group by 1) g
+    where b.connection_id = g.connection_id and b.resets_at > p_now;
+  update private.platform_budgets b set remaining = greatest(b.remaining - g.posts, 0)
+    from (select d.platform_id, count(*) as posts from unnest(p_decisions) d where d.put_back_until is null group by 1) g
+    where b.platform_id = g.platform_id and b.connection_id is null and b.resets_at > p_now;
+end;
+$$;
+comment on function private.reserve_budgets(private.lease_decision[], timestamptz) is
+  'Takes what is handed out now off the windows of the accounts and of the service.';
+
+create function private.carry_out_decisions(
+  p_leased private.queue[], p_decisions private.lease_decision[], p_now timestamptz
+) returns private.queue[]
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_put_back uuid[] := array(select d.subject_id from unnest(p_decisions) d where d.put_back_until is not null);
+begin
+  update private.queue q
+    set worker_id = null, leased_at = null, attempt = q.attempt - 1, due_at = d.put_back_until
+    from unnest(p_decisions) d
+    where q.lane = 'publish' and q.subject_id = d.subject_id and d.put_back_until is not null
+      and d.is_missed is not true;
+  perform private.settle_targets(array(
+    select private.verdict(d.subject_id, 'missed', 'NX438') from unnest(p_decisions) d where d.is_missed), p_now);
+  perform private.reserve_budgets(p_decisions, p_now);
+  return array(select l from unnest(p_leased) l where l.subject_id <> all (v_put_back));
+end;
+$$;
+comment on function private.carry_out_decisions(private.queue[], private.lease_decision[], timestamptz) is
+  'Puts leases back, ends those that would come too late, reserves for the others; returns the others.';
+
+create function private.pace_leases(p_leased private.queue[], p_is_full boolean, p_now timestamptz)
+returns private.queue[]
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_share int := case when p_is_full then private.setting_int('claim_account_share') end;
+  v_is_limited boolean := exists (select from private.platform_budgets b where b.resets_at > p_now);
+begin
+  if not v_is_limited and (v_share is null or not private.has_surplus(p_leased, v_share)) then
+    return p_leased;
+  end if;
+  if v_is_limited then
+    perform private.hold_budgets(p_leased, p_now);
+  end if;
+  return private.carry_out_decisions(p_leased, private.decide_leases(p_leased, v_share, p_now), p_now);
+end;
+$$;
+comment on function private.pace_leases(private.queue[], boolean, timestamptz) is
+  'The leases that may go on now; the others have been put back or ended.';
+
+insert into private.settings (key, value, description) values
+  ('claim_account_share', '25', 'So many targets of one account are handed out at once while others may be waiting.'),
+  ('claim_spacing', '"200 milliseconds"', 'Each further target of that account is due again by so much later.'),
+  ('budget_jitter', '"20 seconds"', 'Targets that wait for a new window come within this time after its start.');
+
 -- ==== sql/40_publishing/claim_targets.sql
 
 -- worker.claim_targets(worker, limit, since), worker.next_publish_due()
@@ -1227,13 +1610,6 @@ insert into private.definer_ledger (function_name, reason) values
 --          the order written, whatever statistics say, and save planning it on each call. No function is called per row.
 --          A target that somebody edits at this instant has moved away from its ctid: it is left out, too, and is due
 --          again at once.
-
--- Tells the planner how many rows to expect of an array: a batch.
-create function private.as_rows(p_leased private.queue[]) returns setof private.queue
-language sql immutable security invoker rows 500 set search_path = '' as $$
-  select * from unnest(p_leased)
-$$;
-comment on function private.as_rows(private.queue[]) is 'The elements of a batch as rows.';
 
 create function private.claim_targets(
   p_worker_id uuid, p_limit int, p_since timestamptz default null, p_now timestamptz default now()
@@ -1258,6 +1634,7 @@ begin
   if v_leased = '{}' then
     return;
   end if;
+  v_leased := private.pace_leases(v_leased, cardinality(v_leased) >= least(p_limit, 1000), p_now);
   perform private.record_lost_leases(v_leased, p_now);
   -- A new statement, and with it a new snapshot: content that was edited while the lease was awaited is read as it is now.
   return query
@@ -1304,6 +1681,9 @@ begin
   from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
   where l.attempt > 1 and t.state = 'publishing'
     and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = t.attempt);
+  perform private.return_budgets(array(
+    select l.subject_id from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
+    where l.attempt > 1 and l.sending_at is null and t.state = 'publishing'), p_now);
 end;
 $$;
 comment on function private.record_lost_leases(private.queue[], timestamptz) is 'Writes the attempts that nobody reported.';
@@ -1453,18 +1833,6 @@ end;
 $$;
 comment on function private.parse_marks(jsonb) is 'The marks, one per target, in order; malformed ones are left out.';
 
-create function private.uuid_or_null(p_text text) returns uuid
-language sql immutable security invoker set search_path = '' as $$
-  select case when p_text ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then p_text::uuid end
-$$;
-comment on function private.uuid_or_null(text) is 'A UUID, or NULL where the text is none.';
-
-create function private.int_or_null(p_text text) returns int
-language sql immutable security invoker set search_path = '' as $$
-  select case when p_text ~ '^[0-9]{1,9}(\.0+)?$' then p_text::numeric::int end
-$$;
-comment on function private.int_or_null(text) is 'A whole number from 0 up, or NULL where the text is none.';
-
 create function private.mark_sending(p_worker_id uuid, p_targets jsonb, p_now timestamptz default now())
 returns setof uuid
 language plpgsql volatile security definer
@@ -1573,43 +1941,10 @@ insert into private.definer_ledger (function_name, reason) values
 -- Caller:  service_role. DEFINER body: queue and state are closed to it.
 -- Errors:  NX002 results are not a JSON array. A bad or late row is no error: it comes back with accepted = false.
 -- Repeat:  safe: a repeated success is accepted without effect, anything else repeated is not accepted.
--- Locks:   worker (shared), queue rows, targets.
+-- Locks:   worker (shared), queue rows, targets, budget rows.
 -- Outcomes:published | retry (certainly not accepted) | rejected | unknown (sent, no answer) | unconfirmed (the platform
 --          cannot say) | released (given back unsent) | reconnect (the grant is gone)
 -- Speed:   successes go in one statement by primary keys; see claim_targets.sql for the settings.
-
-create type private.target_report as (
-  target_id uuid,
-  attempt int,
-  outcome text,
-  external_id text,
-  external_url text,
-  code text,
-  message text,
-  http_status int,
-  platform_key text,
-  retry_after_seconds numeric
-);
-comment on type private.target_report is 'One element of the argument of report_targets.';
-
-create function private.parse_reports(p_results jsonb) returns private.target_report[]
-language plpgsql stable security invoker set search_path = '' as $$
-begin
-  if jsonb_typeof(p_results) is distinct from 'array' then
-    perform private.fail('NX002', p_detail := 'p_results');
-  end if;
-  return array(select r from jsonb_populate_recordset(null::private.target_report, p_results) r);
-exception when data_exception then
-  -- One element is malformed: take it apart with care, and keep the others.
-  return array(
-    select row(private.uuid_or_null(e ->> 'target_id'), private.int_or_null(e ->> 'attempt'), e ->> 'outcome',
-               e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
-               private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
-               private.int_or_null(e ->> 'retry_after_seconds'))::private.target_report
-    from jsonb_array_elements(p_results) e);
-end;
-$$;
-comment on function private.parse_reports(jsonb) is 'The reports, in order; what is malformed in one becomes NULL in it.';
 
 create function private.report_targets(p_worker_id uuid, p_results jsonb, p_now timestamptz default now())
 returns table (target_id uuid, accepted boolean, state text)
@@ -1625,6 +1960,9 @@ begin
   return query select d, true, 'published'::text from unnest(v_done) d;
   if cardinality(v_done) < cardinality(v_reports) then
     return query select * from private.report_others(p_worker_id, v_reports, v_done, p_now);
+  end if;
+  if exists (select from unnest(v_reports) r where r.budget is not null or r.code = 'rate_limited') then
+    perform private.observe_budgets(v_reports, p_now);
   end if;
 end;
 $$;
@@ -1862,7 +2200,8 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds}]; outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
+  'retry_after_seconds, budget}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
+  'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
   'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
 
 insert into private.definer_ledger (function_name, reason) values
@@ -1982,6 +2321,13 @@ alter table private.publish_attempts enable row level security;
 
 grant execute on function private.check_post(uuid, timestamptz) to authenticated;
 grant execute on function public.check_post(uuid) to authenticated;
+
+-- ==== policies/40_publishing/platform_budgets.sql
+
+-- Nobody: the functions of this service read and write them.
+
+alter table private.platform_limits enable row level security;
+alter table private.platform_budgets enable row level security;
 
 -- ==== policies/40_publishing/schedule.sql
 

@@ -1,0 +1,39 @@
+-- private.target_report, private.parse_reports(results)
+-- Why:     what workers say about their attempts, read with care: one malformed report must not lose the others.
+-- Caller:  report_targets.sql and platform_budgets.sql.
+-- Errors:  NX002 the results are not a JSON array.
+-- Repeat:  safe; nothing is written.
+
+create type private.target_report as (
+  target_id uuid,
+  attempt int,
+  outcome text,
+  external_id text,
+  external_url text,
+  code text,
+  message text,
+  http_status int,
+  platform_key text,
+  retry_after_seconds numeric,
+  budget jsonb
+);
+comment on type private.target_report is 'One element of the argument of report_targets.';
+
+create function private.parse_reports(p_results jsonb) returns private.target_report[]
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  if jsonb_typeof(p_results) is distinct from 'array' then
+    perform private.fail('NX002', p_detail := 'p_results');
+  end if;
+  return array(select r from jsonb_populate_recordset(null::private.target_report, p_results) r);
+exception when data_exception then
+  -- One element is malformed: take it apart with care, and keep the others.
+  return array(
+    select row(private.uuid_or_null(e ->> 'target_id'), private.int_or_null(e ->> 'attempt'), e ->> 'outcome',
+               e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
+               private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
+               private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget')::private.target_report
+    from jsonb_array_elements(p_results) e);
+end;
+$$;
+comment on function private.parse_reports(jsonb) is 'The reports, in order; what is malformed in one becomes NULL in it.';
