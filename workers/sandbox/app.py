@@ -48,7 +48,7 @@ class SandboxApp:
             "linkedin": LinkedIn(limiter),
             "youtube": YouTube(limiter),
             "instagram": Instagram(limiter),
-            "tiktok": TikTok(),
+            "tiktok": TikTok(limiter),
         }
         self._routes = {name: Routes() for name in self._services}
         for name, service in self._services.items():
