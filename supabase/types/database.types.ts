@@ -815,7 +815,7 @@ export type Database = {
             foreignKeyName: "target_local_times_target_id_user_id_fkey"
             columns: ["target_id",
             "user_id"]
-            isOneToOne: false
+            isOneToOne: true
             referencedRelation: "post_targets"
             referencedColumns: ["id",
             "user_id"]
