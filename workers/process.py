@@ -27,7 +27,7 @@ from workers.gateway import ClaimedTarget, Gateway
 from workers.jobs import Identity, backoff_seconds, pause
 from workers.jobs.housekeeping import run_housekeeping
 from workers.jobs.locations import CountryTable, run_locations
-from workers.jobs.publish import Limits, PublishJob
+from workers.jobs.publishing import Limits, PublishJob
 from workers.jobs.refresh import TokenKeeper, run_refreshes
 from workers.jobs.revoke import run_revocations
 from workers.logs import get_logger, watch_loop
@@ -230,11 +230,12 @@ class _KeptTokens:
         self._keeper = keeper
 
     async def open(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
-        return await self._keeper.fresh_access_token(claim, worker_id), claim.generation
+        fresh = await self._keeper.fresh_claim(claim, worker_id)
+        return self._keeper.open_access(fresh), fresh.generation
 
-    async def renew(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
-        newer = await self._keeper.renew(claim.connection_id, worker_id, claim.generation)
-        return await self._keeper.fresh_access_token(newer, worker_id), newer.generation
+    async def renew(self, claim: ClaimedTarget, worker_id: UUID, generation: int) -> tuple[SecretToken, int]:
+        newer = await self._keeper.renew(claim.connection_id, worker_id, generation)
+        return self._keeper.open_access(newer), newer.generation
 
 
 def build_publishers(settings: WorkerSettings, client: http.Client) -> dict[str, Publisher]:

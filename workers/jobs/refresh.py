@@ -200,7 +200,7 @@ class TokenKeeper:
             GatewayError: the database could not be asked.
             VaultError: the sealed token does not open.
         """
-        return self._open_access(await self.fresh_claim(claim, worker_id))
+        return self.open_access(await self.fresh_claim(claim, worker_id))
 
     async def fresh_claim(self, claim: ConnectionClaim, worker_id: UUID) -> ConnectionClaim:
         """As `fresh_access_token`, but answers the tokens as they are stored, with their generation."""
@@ -369,7 +369,12 @@ class TokenKeeper:
     def _lasts(self, claim: ConnectionClaim, margin: timedelta) -> bool:
         return claim.access_expires_at is None or claim.access_expires_at > self._clock() + margin
 
-    def _open_access(self, claim: ConnectionClaim) -> SecretToken:
+    def open_access(self, claim: ConnectionClaim) -> SecretToken:
+        """The access token that a claim carries, as it is.
+
+        Raises:
+            VaultError: it does not open.
+        """
         return self._vault.open(sealed_from_text(claim.sealed_access), _place(claim).of("access"))
 
 

@@ -29,6 +29,7 @@ import httpx
 from workers.vault.secret import SecretToken
 
 __all__ = [
+    "SEND_ENDED",
     "SETTLE_AFTER_END",
     "Budget",
     "FollowUp",
@@ -450,7 +451,7 @@ def still_settling(claim: PublishClaim, now: datetime) -> float:
 
     A call that is known to be over needs 15 s until the platform surely shows its effect. One of which
     nothing is known (its worker died or lost its lease) may start up to 10 s after `sending_at` and last 40 s
-    (see `jobs.publish`), and needs 60 s.
+    (see `jobs.publishing`), and needs 60 s.
     """
     if claim.sending_at is None:
         return 0.0
