@@ -32,7 +32,7 @@ from workers.errors import (
     TransportError,
 )
 from workers.gateway import ClaimedJob, JobResult, TokenLease
-from workers.jobs.sealed_tokens import SealedTokens, TokenPlace, seal_tokens
+from workers.jobs.sealed_tokens import SealedTokens, TokenPlace, ends_at, seal_tokens
 from workers.logs import get_logger
 from workers.providers.oauth import PlatformOAuth, TokenGrant
 from workers.vault import (
@@ -427,16 +427,6 @@ async def _in_time(answer: Coroutine[Any, Any, TokenGrant], platform_id: str) ->
             return await answer
     except TimeoutError as error:
         raise ProviderTransportError(platform_id, "TimeoutError") from error
-
-
-def ends_at(asked_at: datetime, seconds: int | None) -> datetime | None:
-    """When a token ends whose life span came with an answer.
-
-    Args:
-        asked_at: when the question was sent, so that the result is rather too early than too late.
-        seconds: life span, or None when the answer did not say.
-    """
-    return None if seconds is None else asked_at + timedelta(seconds=seconds)
 
 
 def _refresh_end(lease: TokenLease, grant: TokenGrant, asked_at: datetime) -> datetime | None:

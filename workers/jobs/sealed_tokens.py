@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from workers.providers.oauth import PlatformOAuth
 from workers.vault import SecretToken, TokenContext, TokenField, Vault, sealed_to_text
 
-__all__ = ["SealedTokens", "TokenPlace", "seal_tokens"]
+__all__ = ["SealedTokens", "TokenPlace", "ends_at", "seal_tokens"]
 
 NO_REVOCATION: Final = SecretToken("none")  # what is sealed for revocation where the platform offers none
 
@@ -60,3 +61,13 @@ def seal_tokens(
         revocation=sealed("revocation", client.revocation_token(access, refresh) or NO_REVOCATION),
         key_ids=(vault.primary_id,),
     )
+
+
+def ends_at(asked_at: datetime, seconds: int | None) -> datetime | None:
+    """When a token ends whose life span came with an answer.
+
+    Args:
+        asked_at: when the question was sent, so that the result is rather too early than too late.
+        seconds: life span, or None when the answer did not say.
+    """
+    return None if seconds is None else asked_at + timedelta(seconds=seconds)
