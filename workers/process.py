@@ -36,6 +36,7 @@ from workers.providers.base import Publisher
 from workers.providers.linkedin import LinkedInPublisher
 from workers.providers.oauth import PlatformOAuth, oauth_clients
 from workers.providers.x import XPublisher
+from workers.providers.youtube import YouTubePublisher
 from workers.scheduler import Scheduler
 from workers.settings import WorkerSettings
 from workers.vault import Keyring, KeyringError, SecretToken, Vault
@@ -238,7 +239,7 @@ class _KeptTokens:
         return self._keeper.open_access(newer), newer.generation
 
 
-def build_publishers(settings: WorkerSettings, client: http.Client) -> dict[str, Publisher]:
+def build_publishers(settings: WorkerSettings, client: http.Client, vault: Vault) -> dict[str, Publisher]:
     """The publishers of every platform that this deployment has credentials (or a sandbox) for, by id."""
     publishers: dict[str, Publisher] = {}
     app = settings.app_for("x")
@@ -249,6 +250,9 @@ def build_publishers(settings: WorkerSettings, client: http.Client) -> dict[str,
         publishers["linkedin"] = LinkedInPublisher(
             client, version=settings.linkedin_version, sandbox_url=app.sandbox_url
         )
+    app = settings.app_for("youtube")
+    if app is not None:
+        publishers["youtube"] = YouTubePublisher(client, vault, sandbox_url=app.sandbox_url)
     return publishers
 
 
@@ -266,7 +270,7 @@ class _Worker:
         self._metrics = metrics
         self._publish = PublishJob(
             gateway,
-            build_publishers(settings, web),
+            build_publishers(settings, web, vault),
             _KeptTokens(self.keeper),
             self.process,
             limits=Limits(

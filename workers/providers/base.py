@@ -89,6 +89,7 @@ class Published:
         url: where people see it; None when the platform has no such place.
         budget: what the platform told about its limits.
         charge: what the platform charges the deployment for this call, as a name in `platform_prices`.
+        notice: our name of something that the person should know although the post is out.
     """
 
     external_id: str
@@ -96,6 +97,7 @@ class Published:
     http_status: int | None = None
     budget: tuple[Budget, ...] = ()
     charge: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
