@@ -59,7 +59,7 @@ def enter(call: Call, limiter: Limiter, rule: str, per_minute: int, *one_of: str
         raise error(401, "access_token_invalid")
     if not token.grant.scopes & set(one_of):
         raise error(401, "scope_not_authorized")
-    if not limiter.spend(f"tiktok {rule}", token.value, per_minute, MINUTE)[1]:
+    if not limiter.spend(f"tiktok {rule}", token.digest, per_minute, MINUTE)[1]:
         raise error(429, "rate_limit_exceeded")
     return token.grant.person
 
