@@ -10,7 +10,7 @@ from tests.conventions.tree import ROOT
 
 # Permissive ones, and two weak copyleft ones that ask nothing of code that only imports the library.
 ALLOWED = {
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0", "Unlicense",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0", "Python-2.0", "Unlicense",
     "LGPL-3.0-only",  # psycopg: imported, unchanged
     "MPL-2.0",  # certifi, pathspec, hypothesis: used unchanged
 }  # fmt: skip
@@ -28,7 +28,7 @@ _READ_BY_HAND = {"aiosmtpd": "Apache-2.0", "pytest-timeout": "MIT", "nodejs-whee
 
 
 def _locked_python() -> list[str]:
-    text = (ROOT / "requirements-dev.lock").read_text() + (ROOT / "requirements.lock").read_text()
+    text = "".join(path.read_text() for path in ROOT.glob("requirements*.lock"))
     return sorted(set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)))
 
 
@@ -62,8 +62,14 @@ def test_python_dependencies_have_an_allowed_licence() -> None:
 
 
 def test_npm_dependencies_have_an_allowed_licence() -> None:
-    packages = json.loads((ROOT / "supabase/local/package-lock.json").read_text())["packages"]
-    found = {path: entry.get("license", "nothing stated") for path, entry in packages.items() if path}
+    found = {}
+    for lock in ("supabase/local", "supabase/local/bench"):
+        packages = json.loads((ROOT / lock / "package-lock.json").read_text())["packages"]
+        found |= {
+            f"{lock}/{path}": entry.get("license", "nothing stated")
+            for path, entry in packages.items()
+            if path
+        }
     assert len(found) > 30
     assert {path: licence for path, licence in found.items() if not _is_allowed(licence)} == {}
 

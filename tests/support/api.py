@@ -1,15 +1,11 @@
-"""Where tests reach the real HTTP API, and plain supabase-py as front ends without code of ours use it."""
+"""Personas for API tests: real clients against the real HTTP API."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
 from dataclasses import dataclass
 
-import httpx
-from supabase import Client, ClientOptions
-
-PASSWORD = "correct horse battery staple 7"
+from supabase import Client, create_client
 
 
 @dataclass(frozen=True)
@@ -22,12 +18,25 @@ class Api:
     db_url: str
     admin_url: str
 
-    @contextmanager
-    def client(self, access_token: str | None = None) -> Iterator[Client]:
-        """A visitor, or whoever holds `access_token`; signing up or in makes somebody of the visitor."""
-        with httpx.Client(timeout=30) as http:
-            options = ClientOptions(httpx_client=http, auto_refresh_token=False)
-            client = Client(self.url, self.publishable_key, options)
-            if access_token is not None:
-                client.options.headers["Authorization"] = f"Bearer {access_token}"
-            yield client
+    def anonymous(self) -> Client:
+        """A visitor who has not signed in."""
+        return create_client(self.url, self.publishable_key)
+
+    def worker(self) -> Client:
+        """A holder of the secret key."""
+        return create_client(self.url, self.secret_key)
+
+    def sign_up(self, *, email: str | None = None, birth_date: str | None = "1990-01-01") -> Client:
+        """A new person, signed in. The password is `PASSWORD`."""
+        client = self.anonymous()
+        client.auth.sign_up(
+            {
+                "email": email or f"{uuid.uuid4().hex[:12]}@people.example",
+                "password": PASSWORD,
+                "options": {"data": {} if birth_date is None else {"birth_date": birth_date}},
+            }
+        )
+        return client
+
+
+PASSWORD = "correct horse battery staple 7"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from starlette.responses import JSONResponse, Response
@@ -38,10 +37,8 @@ class Service(Protocol):
 class SandboxApp:
     """One sandbox. A platform request passes: record, `before` faults, handler, `after` faults, answer."""
 
-    def __init__(self, state: State, on_change: Callable[[], None] = lambda: None) -> None:
-        """`on_change` is called after each request that may have changed the state, before it is answered."""
+    def __init__(self, state: State) -> None:
         self.state = state
-        self._on_change = on_change
         self.records = Records()
         self.faults = Faults(lambda call: self._services[call.platform].rate_limited(call))
         limiter = Limiter(state)
@@ -51,7 +48,7 @@ class SandboxApp:
             "linkedin": LinkedIn(limiter),
             "youtube": YouTube(limiter),
             "instagram": Instagram(limiter),
-            "tiktok": TikTok(limiter),
+            "tiktok": TikTok(),
         }
         self._routes = {name: Routes() for name in self._services}
         for name, service in self._services.items():
@@ -89,13 +86,11 @@ class SandboxApp:
         if handler is None:
             return JSONResponse({"error": f"no such path: {call.method} {call.path}"}, 404)
         try:
-            response = await handler(call)
+            return await handler(call)
         except RefusedError as refusal:
             return refusal.response()
         finally:
             await call.close()
-        self._note_change(call)
-        return response
 
     async def _platform_call(self, call: Call) -> Response | Dropped:
         record = self.records.open(call)
@@ -137,12 +132,7 @@ class SandboxApp:
             response.headers[name] = value
         if call.accepted:
             self.state.totals[f"{call.platform} {call.method}"] += 1
-        self._note_change(call)
         return response
-
-    def _note_change(self, call: Call) -> None:
-        if call.method != "GET" or call.accepted:
-            self._on_change()
 
 
 async def _read_body(receive: Receive) -> Spool | None:

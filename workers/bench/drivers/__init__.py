@@ -1,0 +1,1 @@
+"""One program per queue that works it off as fast as it can, told what to do over standard input."""

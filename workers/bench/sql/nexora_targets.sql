@@ -1,0 +1,21 @@
+-- Scheduled targets, each post on both accounts of its author, as schedule_post leaves them.
+-- Parameters: rows (even), first and last due time. Rows stand in the order of their due time.
+with due as materialized (
+  select n, gen_random_uuid() as post_id,
+         {first}::timestamptz + ({last}::timestamptz - {first}::timestamptz) * (n / ({rows} / 2.0)) as at
+  from generate_series(1, {rows} / 2) n
+), people as materialized (
+  select u.id, row_number() over (order by u.id) - 1 as number, count(*) over () as count from auth.users u
+), post as (
+  insert into public.posts (id, user_id, body)
+  select d.post_id, p.id, 'A post of about the usual length, number ' || d.n || ', with a link https://example.org/a/page'
+  from due d join people p on p.number = d.n % p.count
+  returning id, user_id
+), target as (
+  insert into public.post_targets (user_id, post_id, connection_id, platform_id, state, scheduled_at, tolerance,
+                                   revision, checked_at)
+  select p.user_id, p.id, c.id, c.platform_id, 'scheduled', d.at, interval '7 days', 1, now()
+  from due d join post p on p.id = d.post_id join public.connections c on c.user_id = p.user_id
+  returning id, scheduled_at
+)
+insert into private.queue (lane, subject_id, due_at) select 'publish', t.id, t.scheduled_at from target t;
