@@ -293,7 +293,10 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX450": ValidationFailed,
     "NX451": WrongState,
     "NX452": WrongState,
+    "NX453": ValidationFailed,
     "NX454": Conflict,
+    "NX455": NotFound,
+    "NX456": NotFound,
     "NX458": WrongState,
 }
 

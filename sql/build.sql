@@ -147,6 +147,11 @@
 \ir 45_scheduling/fill_slots.sql
 \ir 45_scheduling/move_target.sql
 \ir 45_scheduling/schedule_warnings.sql
+\ir 45_scheduling/recurrence.sql
+\ir 45_scheduling/post_series.sql
+\ir 45_scheduling/make_occurrences.sql
+\ir 45_scheduling/change_series.sql
+\ir 45_scheduling/change_occurrence.sql
 \ir ../policies/45_scheduling/local_time.sql
 \ir ../policies/45_scheduling/target_local_times.sql
 \ir ../policies/45_scheduling/schedule_local.sql
@@ -154,3 +159,6 @@
 \ir ../policies/45_scheduling/fill_slots.sql
 \ir ../policies/45_scheduling/move_target.sql
 \ir ../policies/45_scheduling/schedule_warnings.sql
+\ir ../policies/45_scheduling/post_series.sql
+\ir ../policies/45_scheduling/change_series.sql
+\ir ../policies/45_scheduling/change_occurrence.sql

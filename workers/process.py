@@ -15,15 +15,11 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
-
-import uvicorn
-from starlette.applications import Starlette
 
 from workers import http
 from workers.errors import AccessRefusedError, ConfigurationError, ContractMismatchError, GatewayError
@@ -31,7 +27,7 @@ from workers.gateway import ClaimedTarget, Gateway
 from workers.jobs import Identity, backoff_seconds, pause
 from workers.jobs.housekeeping import run_housekeeping
 from workers.jobs.locations import CountryTable, run_locations
-from workers.jobs.publish import Limits, PublishJob
+from workers.jobs.publishing import Limits, PublishJob
 from workers.jobs.refresh import TokenKeeper, run_refreshes
 from workers.jobs.revoke import run_revocations
 from workers.logs import get_logger, watch_loop
@@ -40,12 +36,14 @@ from workers.providers.base import Publisher
 from workers.providers.linkedin import LinkedInPublisher
 from workers.providers.oauth import PlatformOAuth, oauth_clients
 from workers.providers.x import XPublisher
+from workers.providers.youtube import YouTubePublisher
 from workers.scheduler import Scheduler
 from workers.settings import WorkerSettings
 from workers.vault import Keyring, KeyringError, SecretToken, Vault
 from workers.web import WebContext, create_app
+from workers.web.server import WebServer
 
-__all__ = ["MemberGateway", "Process", "WebServer", "run_worker"]
+__all__ = ["MemberGateway", "Process", "run_worker"]
 
 HEARTBEAT_SECONDS: Final = 10.0
 RETIRED_SECONDS: Final = 120.0
@@ -226,58 +224,6 @@ class Process:
         await asyncio.gather(*(self._stop_identity(identity) for identity in identities))
 
 
-class WebServer:
-    """uvicorn inside this process's event loop, without its signal handlers and without an access log.
-
-    Args:
-        app: the ASGI application.
-        host, port: where to listen; port 0 takes a free one.
-
-    Raises:
-        ConfigurationError: the address cannot be listened on.
-    """
-
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._socket = socket.create_server((host, port), family=family, backlog=512)
-        except (OSError, OverflowError) as error:
-            raise ConfigurationError("NEXORA_WEB_PORT", "this address cannot be listened on") from error
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            loop="none",
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=500,
-            timeout_graceful_shutdown=5,
-        )
-        self._server = _Server(config)
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        port: int = self._socket.getsockname()[1]
-        return port
-
-    async def serve(self) -> None:
-        """Serve until `stop`."""
-        await self._server.serve(sockets=[self._socket])
-
-    def stop(self) -> None:
-        """Finish running requests (5 s) and return from `serve`."""
-        self._server.should_exit = True
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are this process's business, not uvicorn's."""
-        yield
-
-
 class _KeptTokens:
     """Adapts `TokenKeeper` to what publishing asks for."""
 
@@ -285,14 +231,15 @@ class _KeptTokens:
         self._keeper = keeper
 
     async def open(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
-        return await self._keeper.fresh_access_token(claim, worker_id), claim.generation
+        fresh = await self._keeper.fresh_claim(claim, worker_id)
+        return self._keeper.open_access(fresh), fresh.generation
 
-    async def renew(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
-        newer = await self._keeper.renew(claim.connection_id, worker_id, claim.generation)
-        return await self._keeper.fresh_access_token(newer, worker_id), newer.generation
+    async def renew(self, claim: ClaimedTarget, worker_id: UUID, generation: int) -> tuple[SecretToken, int]:
+        newer = await self._keeper.renew(claim.connection_id, worker_id, generation)
+        return self._keeper.open_access(newer), newer.generation
 
 
-def build_publishers(settings: WorkerSettings, client: http.Client) -> dict[str, Publisher]:
+def build_publishers(settings: WorkerSettings, client: http.Client, vault: Vault) -> dict[str, Publisher]:
     """The publishers of every platform that this deployment has credentials (or a sandbox) for, by id."""
     publishers: dict[str, Publisher] = {}
     app = settings.app_for("x")
@@ -303,6 +250,9 @@ def build_publishers(settings: WorkerSettings, client: http.Client) -> dict[str,
         publishers["linkedin"] = LinkedInPublisher(
             client, version=settings.linkedin_version, sandbox_url=app.sandbox_url
         )
+    app = settings.app_for("youtube")
+    if app is not None:
+        publishers["youtube"] = YouTubePublisher(client, vault, sandbox_url=app.sandbox_url)
     return publishers
 
 
@@ -320,7 +270,7 @@ class _Worker:
         self._metrics = metrics
         self._publish = PublishJob(
             gateway,
-            build_publishers(settings, web),
+            build_publishers(settings, web, vault),
             _KeptTokens(self.keeper),
             self.process,
             limits=Limits(

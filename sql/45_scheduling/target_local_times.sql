@@ -6,12 +6,13 @@
 -- Locks:   after the target.
 
 create table public.target_local_times (
-  target_id uuid primary key,
+  target_id uuid,
   user_id uuid not null,
   scheduled_at timestamptz not null,
   local_time timestamp not null,
   time_zone text not null,
   adjusted text,
+  primary key (target_id, user_id),
   foreign key (target_id, user_id) references public.post_targets (id, user_id) on delete cascade,
   constraint time_zone_is_short check (length(time_zone) <= 60),
   constraint adjusted_is_gap_or_overlap check (adjusted in ('gap', 'overlap'))
@@ -30,7 +31,7 @@ language sql volatile security invoker set search_path = '' as $$
   insert into public.target_local_times as l (target_id, user_id, scheduled_at, local_time, time_zone, adjusted)
   select t.id, t.user_id, t.scheduled_at, t.scheduled_at at time zone p_zone, p_zone, p_adjusted
   from public.post_targets t where t.id = any (p_target_ids) and t.scheduled_at is not null
-  on conflict (target_id) do update
+  on conflict (target_id, user_id) do update
     set scheduled_at = excluded.scheduled_at, local_time = excluded.local_time, time_zone = excluded.time_zone,
         adjusted = excluded.adjusted
 $$;

@@ -12,7 +12,11 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX450', 'There is no such time zone to schedule in', 'Use a name of the IANA database, such as Europe/Berlin.', 400),
   ('NX451', 'This account has no posting slots', 'Add slots to it, or choose a time yourself.', 409),
   ('NX452', 'All posting slots of this account are taken', 'Add slots to it, or choose a time yourself.', 409),
+  ('NX453', 'This recurrence rule cannot be used',
+   'Correct the part that the detail names: FREQ, INTERVAL, BYDAY, BYMONTHDAY, COUNT or UNTIL.', 400),
   ('NX454', 'This was changed in the meantime', 'Reload it and try again.', 409),
+  ('NX455', 'You have no such series', 'Reload the list of series.', 404),
+  ('NX456', 'The series has no such occurrence', 'Choose one that list_occurrences() shows.', 404),
   ('NX458', 'There is a limit to how many you can have', 'Remove one that is not needed; the detail names which kind.', 409);
 
 -- ==== sql/45_scheduling/local_time.sql
@@ -110,12 +114,13 @@ insert into private.definer_ledger (function_name, reason) values
 -- Locks:   after the target.
 
 create table public.target_local_times (
-  target_id uuid primary key,
+  target_id uuid,
   user_id uuid not null,
   scheduled_at timestamptz not null,
   local_time timestamp not null,
   time_zone text not null,
   adjusted text,
+  primary key (target_id, user_id),
   foreign key (target_id, user_id) references public.post_targets (id, user_id) on delete cascade,
   constraint time_zone_is_short check (length(time_zone) <= 60),
   constraint adjusted_is_gap_or_overlap check (adjusted in ('gap', 'overlap'))
@@ -134,7 +139,7 @@ language sql volatile security invoker set search_path = '' as $$
   insert into public.target_local_times as l (target_id, user_id, scheduled_at, local_time, time_zone, adjusted)
   select t.id, t.user_id, t.scheduled_at, t.scheduled_at at time zone p_zone, p_zone, p_adjusted
   from public.post_targets t where t.id = any (p_target_ids) and t.scheduled_at is not null
-  on conflict (target_id) do update
+  on conflict (target_id, user_id) do update
     set scheduled_at = excluded.scheduled_at, local_time = excluded.local_time, time_zone = excluded.time_zone,
         adjusted = excluded.adjusted
 $$;
@@ -730,6 +735,684 @@ comment on function public.check_schedule(uuid, timestamptz) is
 insert into private.definer_ledger (function_name, reason) values
   ('private.check_schedule', 'Uses settings and rules of schema private; answers for the caller''s posts alone.');
 
+-- ==== sql/45_scheduling/recurrence.sql
+
+-- private.recurrence, private.parse_rrule(rule, zone), private.rule_days(rule, starts_on, local_time, through)
+-- Why:     recurrence in the words of RFC 5545 (RRULE), of which a calendar for posts needs this much:
+--            FREQ=DAILY
+--            FREQ=WEEKLY   with BYDAY=MO,TH; without: the weekday of the first day
+--            FREQ=MONTHLY  with BYMONTHDAY=1,15 or -1 (the last day), or BYDAY=1MO,-1FR; without: the day of the first day
+--            INTERVAL=n, and an end: COUNT=n (at most 1,000) or UNTIL=YYYYMMDD or UNTIL=YYYYMMDDTHHMMSSZ (inclusive)
+--          Weeks begin on Monday. A month without such a day has no occurrence, as the RFC says.
+-- Caller:  series, in this context.
+-- Errors:  NX453 with the part that is wrong.
+-- Repeat:  safe; nothing is written.
+
+create type private.recurrence as (
+  freq text,
+  step int,
+  by_day text[],
+  by_month_day int[],
+  max_count int,
+  until_local timestamp
+);
+comment on type private.recurrence is
+  'A rule, parsed. by_day as in BYDAY. until_local: last local time that may be, in the zone of the series.';
+
+create function private.fail_rrule(p_part text, p_is_right boolean) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if p_is_right is not true then
+    perform private.fail('NX453', p_detail := p_part);
+  end if;
+end;
+$$;
+comment on function private.fail_rrule(text, boolean) is 'NX453 with the part of the rule, unless it is right.';
+
+create function private.rrule_until(p_until text, p_zone text) returns timestamp
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  if p_until ~ '^\d{8}$' then
+    return p_until::date + time '23:59:59';
+  end if;
+  return (left(p_until, 8)::date + substr(p_until, 10, 6)::time) at time zone 'utc' at time zone p_zone;
+exception when datetime_field_overflow or invalid_datetime_format then
+  return null;
+end;
+$$;
+comment on function private.rrule_until(text, text) is 'UNTIL as local time of the zone; NULL: no such day.';
+
+create function private.parse_rrule(p_rule text, p_zone text) returns private.recurrence
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_text text := regexp_replace(upper(coalesce(p_rule, '')), '^RRULE:', '');
+  v_part jsonb;
+  v_rule private.recurrence;
+  v_until text;
+begin
+  perform private.fail_rrule('RRULE', v_text ~ '^[A-Z]+=[^;=]+(;[A-Z]+=[^;=]+)*$' and length(v_text) <= 500);
+  select jsonb_object_agg(split_part(p, '=', 1), split_part(p, '=', 2)) into v_part from unnest(string_to_array(v_text, ';')) p;
+  perform private.fail_rrule('RRULE', (select count(*) from jsonb_object_keys(v_part)) = cardinality(string_to_array(v_text, ';')));
+  perform private.fail_rrule(k, k in ('FREQ', 'INTERVAL', 'BYDAY', 'BYMONTHDAY', 'COUNT', 'UNTIL', 'WKST'))
+    from jsonb_object_keys(v_part) k;
+  v_rule.freq := v_part ->> 'FREQ';
+  perform private.fail_rrule('FREQ', v_rule.freq in ('DAILY', 'WEEKLY', 'MONTHLY'));
+  perform private.fail_rrule('WKST', coalesce(v_part ->> 'WKST', 'MO') = 'MO');
+  perform private.fail_rrule('INTERVAL', coalesce(v_part ->> 'INTERVAL', '1') ~ '^[1-9]\d{0,2}$');
+  v_rule.step := coalesce(v_part ->> 'INTERVAL', '1')::int;
+  v_rule.by_day := string_to_array(v_part ->> 'BYDAY', ',');
+  perform private.fail_rrule('BYDAY', v_rule.by_day is null or case v_rule.freq
+    when 'WEEKLY' then v_part ->> 'BYDAY' ~ '^(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|WE|TH|FR|SA|SU))*$'
+    when 'MONTHLY' then v_part ->> 'BYDAY' ~ '^-?[1-5](MO|TU|WE|TH|FR|SA|SU)(,-?[1-5](MO|TU|WE|TH|FR|SA|SU))*$'
+                        and not v_part ? 'BYMONTHDAY' end);
+  perform private.fail_rrule('BYMONTHDAY', not v_part ? 'BYMONTHDAY' or (v_rule.freq = 'MONTHLY'
+    and v_part ->> 'BYMONTHDAY' ~ '^-?([1-9]|[12]\d|3[01])(,-?([1-9]|[12]\d|3[01]))*$'));
+  v_rule.by_month_day := string_to_array(v_part ->> 'BYMONTHDAY', ',')::int[];
+  perform private.fail_rrule('COUNT', (v_part ? 'COUNT') <> (v_part ? 'UNTIL')
+    and coalesce(v_part ->> 'COUNT', '1') ~ '^([1-9]\d{0,2}|1000)$');
+  v_rule.max_count := (v_part ->> 'COUNT')::int;
+  v_until := v_part ->> 'UNTIL';
+  perform private.fail_rrule('UNTIL', v_until is null or v_until ~ '^\d{8}(T\d{6}Z)?$');
+  v_rule.until_local := private.rrule_until(v_until, p_zone);
+  perform private.fail_rrule('UNTIL', v_until is null or v_rule.until_local is not null);
+  return v_rule;
+end;
+$$;
+comment on function private.parse_rrule(text, text) is 'A rule of RFC 5545, as far as recurrence.sql describes it; NX453.';
+
+create function private.rule_matches(p_rule private.recurrence, p_start date, p_day date) returns boolean
+language sql immutable security invoker set search_path = '' as $$
+  select case p_rule.freq
+    when 'DAILY' then (p_day - p_start) % p_rule.step = 0
+    when 'WEEKLY' then (date_trunc('week', p_day::timestamp)::date - date_trunc('week', p_start::timestamp)::date) / 7
+                         % p_rule.step = 0
+      and case when p_rule.by_day is null then d.name = (d.names)[extract(isodow from p_start)]
+               else d.name = any (p_rule.by_day) end
+    else (extract(year from p_day) * 12 + extract(month from p_day)
+          - extract(year from p_start) * 12 - extract(month from p_start))::int % p_rule.step = 0
+      and case when p_rule.by_day is not null then p_rule.by_day && array[
+                 ((d.number - 1) / 7 + 1) || d.name, '-' || ((d.days - d.number) / 7 + 1) || d.name]
+               when p_rule.by_month_day is not null then p_rule.by_month_day && array[d.number, d.number - d.days - 1]
+               else d.number = extract(day from p_start) end
+    end
+  from (
+    select n.names, n.names[extract(isodow from p_day)] as name, extract(day from p_day)::int as number,
+           extract(day from date_trunc('month', p_day::timestamp) + interval '1 month - 1 day')::int as days
+    from (values (array['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'])) n (names)
+  ) d
+$$;
+comment on function private.rule_matches(private.recurrence, date, date) is 'Whether the rule has an occurrence on a day.';
+
+-- Ten years are the end of every series, whatever its rule says.
+create function private.rule_days(p_rule private.recurrence, p_start date, p_local_time time, p_through date)
+returns table (number int, occurs_on date)
+language sql immutable security invoker set search_path = '' as $$
+  select d.number, d.day from (
+    select row_number() over (order by n)::int as number, p_start + n as day
+    from generate_series(0, least(p_through - p_start, 3653)) n
+    where private.rule_matches(p_rule, p_start, p_start + n)
+      and (p_rule.until_local is null or (p_start + n) + p_local_time <= p_rule.until_local)
+  ) d where d.number <= coalesce(p_rule.max_count, 1000) order by d.number
+$$;
+comment on function private.rule_days(private.recurrence, date, time, date) is
+  'Occurrences of a rule up to a day, numbered from 1; at most 1,000 within ten years.';
+
+-- ==== sql/45_scheduling/post_series.sql
+
+-- public.post_series, public.post_occurrences
+-- Why:     a post that comes again: a template (an ordinary post whose targets stay drafts), a rule, and one row per
+--          occurrence that was made, skipped or missed. That row is what keeps an occurrence from being made twice.
+-- Caller:  people read; everything else goes through the functions of the files after this one.
+-- Note:    the template is read when an occurrence is made: editing it changes all that are still to be made. An occurrence
+--          that was made is an ordinary post of its own, to be edited, moved or cancelled like any other.
+
+create type public.series_state as enum ('active', 'ended');
+comment on type public.series_state is 'active: occurrences are being made. ended: none is made any more.';
+
+create type public.occurrence_state as enum ('made', 'skipped', 'missed');
+comment on type public.occurrence_state is
+  'made: it has a post. skipped: by the person. missed: its time had passed before it was made; the person is told.';
+
+create table public.post_series (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  post_id uuid,
+  rule text not null,
+  starts_on date not null,
+  local_time time not null,
+  time_zone text not null,
+  texts text[] not null default '{}',
+  state public.series_state not null default 'active',
+  next_number int not null default 1,
+  next_at timestamptz,
+  make_at timestamptz,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  unique (id, user_id),
+  foreign key (post_id, user_id) references public.posts (id, user_id) on delete set null (post_id),
+  constraint rule_is_short check (length(rule) <= 500),
+  constraint time_is_a_whole_minute check (local_time = date_trunc('minute', local_time) and local_time < '24:00'),
+  constraint time_zone_is_short check (length(time_zone) <= 60),
+  constraint texts_are_few check (cardinality(texts) <= 100),
+  constraint next_number_counts_from_1 check (next_number > 0),
+  constraint only_active_series_go_on check (state = 'active' or next_at is null and make_at is null)
+);
+create index post_series_user_id_created_at_idx on public.post_series (user_id, created_at desc, id);
+create index post_series_post_id_idx on public.post_series (post_id, user_id);
+create index post_series_make_at_idx on public.post_series (make_at) where state = 'active';
+comment on table public.post_series is 'Posts that come again: template, rule, and how far they have been made.';
+comment on column public.post_series.post_id is 'The template; empty once it is deleted, which ends the series.';
+comment on column public.post_series.rule is 'RRULE of RFC 5545, as far as it is supported, e.g. FREQ=WEEKLY;BYDAY=MO;COUNT=10.';
+comment on column public.post_series.starts_on is 'First day that can have an occurrence, in the zone of the series.';
+comment on column public.post_series.local_time is 'Each occurrence is at this time of its day, whatever the clock does.';
+comment on column public.post_series.time_zone is 'IANA name.';
+comment on column public.post_series.texts is
+  'Texts taken in turn instead of the text of the template. {n} and {date} stand for number and day of the occurrence.';
+comment on column public.post_series.state is 'active or ended.';
+comment on column public.post_series.next_number is 'Number of the next occurrence to be made.';
+comment on column public.post_series.next_at is 'When that one is to be published; empty when none is left.';
+comment on column public.post_series.make_at is 'When it is made: some time ahead, so that it can be looked at and edited.';
+
+create table public.post_occurrences (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null,
+  series_id uuid not null,
+  number int not null,
+  occurs_on date not null,
+  scheduled_at timestamptz not null,
+  adjusted text,
+  state public.occurrence_state not null,
+  post_id uuid,
+  created_at timestamptz not null,
+  constraint each_occurrence_once unique (series_id, number),
+  foreign key (series_id, user_id) references public.post_series (id, user_id) on delete cascade,
+  foreign key (post_id, user_id) references public.posts (id, user_id) on delete set null (post_id),
+  constraint number_counts_from_1 check (number > 0),
+  constraint adjusted_is_gap_or_overlap check (adjusted in ('gap', 'overlap'))
+);
+create index post_occurrences_series_id_idx on public.post_occurrences (series_id, user_id);
+create index post_occurrences_post_id_idx on public.post_occurrences (post_id, user_id);
+create index post_occurrences_user_id_idx on public.post_occurrences (user_id, scheduled_at);
+comment on table public.post_occurrences is 'Occurrences of series that were made, skipped or missed.';
+comment on column public.post_occurrences.number is 'Place in the series, from 1; the same for ever.';
+comment on column public.post_occurrences.occurs_on is 'Its day, in the zone of the series.';
+comment on column public.post_occurrences.scheduled_at is 'The instant that this came to when it was made.';
+comment on column public.post_occurrences.adjusted is 'gap or overlap, where the clock changes at that time.';
+comment on column public.post_occurrences.state is 'made, skipped or missed.';
+comment on column public.post_occurrences.post_id is 'Its post; empty where there is none, or once it is deleted.';
+
+insert into private.settings (key, value, description) values
+  ('series_horizon', '"60 days"', 'How long before its time an occurrence of a series is made.'),
+  ('series_max', '200', 'Active series of one person.'),
+  ('series_per_run', '1000', 'Occurrences that one housekeeping run makes at most.');
+
+-- ==== sql/45_scheduling/make_occurrences.sql
+
+-- private.make_occurrence(…), private.make_occurrences(series, until, limit), private.make_due_occurrences(now)
+-- Why:     occurrences of series become posts ahead of time, so that people see, edit and skip them; from then on they are
+--          scheduled like everything else and need no series to be published.
+-- Caller:  functions of people in this context; housekeeping.
+-- Errors:  none for housekeeping: a series that fails is tried again an hour later and its person is told.
+-- Repeat:  safe: the row of an occurrence is unique, and it is written before its post.
+-- Locks:   series, then post (new), connections, queue rows, targets.
+
+create function private.occurrence_text(p_text text, p_number int, p_day date) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select replace(replace(p_text, '{n}', p_number::text), '{date}', to_char(p_day, 'YYYY-MM-DD'))
+$$;
+comment on function private.occurrence_text(text, int, date) is 'A text with its placeholders filled.';
+
+-- The body of an occurrence: the texts of the series in turn, else that of the template.
+create function private.occurrence_body(p_series public.post_series, p_body text, p_number int) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select coalesce(p_series.texts[1 + (p_number - 1) % nullif(cardinality(p_series.texts), 0)], p_body)
+$$;
+comment on function private.occurrence_body(public.post_series, text, int) is 'The text whose turn it is.';
+
+create function private.copy_template(p_series public.post_series, p_number int, p_day date, p_now timestamptz) returns uuid
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_post uuid := gen_random_uuid();
+begin
+  insert into public.posts (id, user_id, script_id, title, body, created_at, updated_at)
+  select v_post, p.user_id, p.script_id, left(private.occurrence_text(p.title, p_number, p_day), 300),
+         private.occurrence_text(private.occurrence_body(p_series, p.body, p_number), p_number, p_day), p_now, p_now
+  from public.posts p where p.id = p_series.post_id;
+  insert into public.post_media (post_id, media_id, user_id, position)
+  select v_post, m.media_id, m.user_id, m.position from public.post_media m where m.post_id = p_series.post_id;
+  insert into public.post_targets (user_id, post_id, connection_id, platform_id, text, options, tolerance, created_at, updated_at)
+  select t.user_id, v_post, t.connection_id, t.platform_id, private.occurrence_text(t.text, p_number, p_day), t.options,
+         t.tolerance, p_now, p_now
+  from public.post_targets t where t.post_id = p_series.post_id;
+  return v_post;
+end;
+$$;
+comment on function private.copy_template(public.post_series, int, date, timestamptz) is
+  'A new post like the template: texts with placeholders filled, files, accounts.';
+
+-- What cannot be scheduled (an account that is gone, a text that is too long) stays a draft, and the person is told.
+create function private.schedule_occurrence(
+  p_post_id uuid, p_at timestamptz, p_zone text, p_adjusted text, p_now timestamptz
+) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_target public.post_targets;
+begin
+  for v_target in select t.* from public.post_targets t where t.post_id = p_post_id order by t.id loop
+    begin
+      perform private.put_on_schedule(array[v_target.id], p_at, p_now);
+      perform private.note_local_times(array[v_target.id], p_zone, p_adjusted);
+    exception when sqlstate 'NX410' or sqlstate 'NX412' or sqlstate 'NX414' then
+      perform private.notify(v_target.user_id, 'occurrence_not_scheduled', 'post_target', v_target.id, sqlstate, p_now);
+    end;
+  end loop;
+end;
+$$;
+comment on function private.schedule_occurrence(uuid, timestamptz, text, text, timestamptz) is
+  'Schedules what can be scheduled of a new occurrence.';
+
+create function private.make_occurrence(p_series public.post_series, p_number int, p_day date, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_occurrence public.post_occurrences;
+begin
+  insert into public.post_occurrences (user_id, series_id, number, occurs_on, scheduled_at, adjusted, state, created_at)
+  select p_series.user_id, p_series.id, p_number, p_day, i.at, i.adjusted,
+         case when i.at < p_now then 'missed' else 'made' end::public.occurrence_state, p_now
+  from private.local_instant(p_day + p_series.local_time, p_series.time_zone) i
+  on conflict (series_id, number) do nothing
+  returning * into v_occurrence;
+  if v_occurrence.state = 'missed' then
+    perform private.notify(p_series.user_id, 'occurrence_missed', 'post_occurrence', v_occurrence.id, null, p_now);
+  elsif v_occurrence.state = 'made' then
+    v_occurrence.post_id := private.copy_template(p_series, p_number, p_day, p_now);
+    update public.post_occurrences o set post_id = v_occurrence.post_id where o.id = v_occurrence.id;
+    perform private.schedule_occurrence(v_occurrence.post_id, v_occurrence.scheduled_at, p_series.time_zone,
+                                        v_occurrence.adjusted, p_now);
+  end if;
+end;
+$$;
+comment on function private.make_occurrence(public.post_series, int, date, timestamptz) is
+  'Makes an occurrence unless it was made, skipped or missed before.';
+
+create function private.series_days(p_series public.post_series) returns table (number int, occurs_on date, at timestamptz)
+language sql volatile security invoker set search_path = '' as $$
+  select d.number, d.occurs_on, i.at
+  from private.rule_days(private.parse_rrule(p_series.rule, p_series.time_zone), p_series.starts_on, p_series.local_time,
+                         p_series.starts_on + 3653) d,
+       private.local_instant(d.occurs_on + p_series.local_time, p_series.time_zone) i
+$$;
+comment on function private.series_days(public.post_series) is 'All occurrences of a series, whatever became of them.';
+
+-- Returns how many were made. The caller holds the series.
+create function private.make_occurrences(p_series public.post_series, p_until timestamptz, p_limit int, p_now timestamptz)
+returns int
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_day record;
+  v_count int := 0;
+  v_next record;
+begin
+  if p_series.post_id is null then
+    update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now where s.id = p_series.id;
+    return 0;
+  end if;
+  for v_day in
+    select d.number, d.occurs_on from private.series_days(p_series) d
+    where d.number >= p_series.next_number and d.at <= p_until order by d.number limit p_limit
+  loop
+    perform private.make_occurrence(p_series, v_day.number, v_day.occurs_on, p_now);
+    v_count := v_count + 1;
+  end loop;
+  select d.number, d.at into v_next from private.series_days(p_series) d
+    where d.number >= p_series.next_number + v_count order by d.number limit 1;
+  update public.post_series s
+    set next_number = p_series.next_number + v_count, next_at = v_next.at,
+        make_at = v_next.at - private.setting_interval('series_horizon'),
+        state = case when v_next.at is null then 'ended' else 'active' end::public.series_state, updated_at = p_now
+    where s.id = p_series.id;
+  return v_count;
+end;
+$$;
+comment on function private.make_occurrences(public.post_series, timestamptz, int, timestamptz) is
+  'Makes what is due until an instant and says when the next one is; a series without any left is ended.';
+
+-- Any error at all must leave the other series alone; its code reaches the person, and the series is tried again.
+create function private.try_series(p_series public.post_series, p_limit int, p_now timestamptz) returns int
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  return private.make_occurrences(p_series, p_now + private.setting_interval('series_horizon'), p_limit, p_now);
+exception when others then
+  update public.post_series s set make_at = p_now + interval '1 hour' where s.id = p_series.id;
+  perform private.notify(p_series.user_id, 'series_failed', 'post_series', p_series.id, sqlstate, p_now);
+  return 0;
+end;
+$$;
+comment on function private.try_series(public.post_series, int, timestamptz) is 'One series in its own subtransaction.';
+
+create function private.make_due_occurrences(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_series public.post_series;
+  v_left int := private.setting_int('series_per_run');
+  v_count bigint := 0;
+begin
+  for v_series in
+    select s.* from public.post_series s where s.state = 'active' and s.make_at <= p_now
+    order by s.make_at, s.id limit v_left for update skip locked
+  loop
+    exit when v_count >= v_left;
+    v_count := v_count + private.try_series(v_series, v_left - v_count::int, p_now);
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.make_due_occurrences(timestamptz) is
+  'Housekeeping: makes the occurrences of all series that lie within the horizon.';
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('make_due_occurrences', 'private.make_due_occurrences', 450);
+
+-- ==== sql/45_scheduling/change_series.sql
+
+-- create_series(post, rule, starts_on, local_time, zone, texts, key), end_series(series, cancel)
+-- Why:     what a person can do with a series. Single occurrences are edited, moved and cancelled like any post; those that
+--          are not made yet are made by prepare_occurrence(), or skipped.
+-- Caller:  authenticated, for its own posts and series. DEFINER bodies: people may not change state or queue.
+-- Errors:  NX001, NX11x account. NX002 texts. NX003 key. NX401 post. NX410, NX412, NX414 the template cannot be published.
+--          NX411 no occurrence lies in the future. NX413 the template has no accounts. NX420, NX421 as cancel_target().
+--          NX450 zone. NX453 rule. NX455 series. NX456 occurrence. NX458 too many series.
+-- Repeat:  create_series with a key: the same series. The others are safe: what is ended, skipped or made already stays so.
+-- Locks:   key, post (template), series, then as cancel_target() and schedule_post().
+
+-- X and LinkedIn refuse a text that they had before; how often the same one would come is known now.
+create function private.series_warnings(p_series public.post_series) returns jsonb
+language sql volatile security invoker set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('target_id', r.id, 'platform_id', r.platform_id, 'rule', 'repeated_text',
+           'severity', 'warning', 'limit_value', 1, 'measured', r.same,
+           'message', private.warning_message('repeated_text')) order by r.id), '[]')
+  from (
+    select o.id, o.platform_id, max(o.same) as same from (
+      select t.id, t.platform_id, count(*) as same
+      from public.post_targets t join public.posts p on p.id = t.post_id, private.series_days(p_series) d
+      where t.post_id = p_series.post_id and t.platform_id in ('x', 'linkedin')
+      group by t.id, t.platform_id, private.occurrence_text(
+        coalesce(t.text, private.occurrence_body(p_series, p.body, d.number)), d.number, d.occurs_on)
+    ) o group by o.id, o.platform_id
+  ) r where r.same > 1
+$$;
+comment on function private.series_warnings(public.post_series) is
+  'Accounts on which the same text would come again, in the shape of check_post(); measured: how often.';
+
+create function private.require_series(p_user uuid, p_series_id uuid) returns public.post_series
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_series public.post_series;
+begin
+  select * into v_series from public.post_series s where s.id = p_series_id and s.user_id = p_user for update;
+  if not found then
+    perform private.fail('NX455');
+  end if;
+  return v_series;
+end;
+$$;
+comment on function private.require_series(uuid, uuid) is 'The person''s series, held; or NX455.';
+
+create function private.check_template(p_user uuid, p_post_id uuid, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_ids uuid[];
+begin
+  perform private.lock_post(p_user, p_post_id);
+  v_ids := array(select t.id from public.post_targets t where t.post_id = p_post_id order by t.id);
+  if v_ids = '{}' then
+    perform private.fail('NX413');
+  end if;
+  perform private.check_connections(v_ids);
+  perform private.check_problems(v_ids, p_now);
+  if private.setting_int('series_max') <= (
+    select count(*) from public.post_series s where s.user_id = p_user and s.state = 'active') then
+    perform private.fail('NX458', p_detail := 'post_series');
+  end if;
+end;
+$$;
+comment on function private.check_template(uuid, uuid, timestamptz) is 'Whether a post can be the template of one more series.';
+
+create function private.insert_series(
+  p_user uuid, p_post_id uuid, p_rule text, p_starts_on date, p_local_time time, p_zone text, p_texts text[], p_now timestamptz
+) returns public.post_series
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_series public.post_series;
+begin
+  if (p_starts_on between '2000-01-01' and '2200-01-01' and p_local_time = date_trunc('minute', p_local_time)
+      and p_local_time < '24:00') is not true then
+    perform private.fail('NX002', p_detail := 'p_starts_on, p_local_time');
+  elsif exists (select from unnest(p_texts) x where coalesce(x, '') !~ '\S' or length(x) > 99000) or cardinality(p_texts) > 100 then
+    perform private.fail('NX002', p_detail := 'p_texts');
+  end if;
+  perform private.check_zone(p_zone);
+  perform private.parse_rrule(p_rule, p_zone);
+  insert into public.post_series (user_id, post_id, rule, starts_on, local_time, time_zone, texts, created_at, updated_at)
+  values (p_user, p_post_id, regexp_replace(upper(p_rule), '^RRULE:', ''), p_starts_on, p_local_time, p_zone,
+          coalesce(p_texts, '{}'), p_now, p_now)
+  returning * into v_series;
+  select d.number into v_series.next_number from private.series_days(v_series) d where d.at >= p_now order by d.number limit 1;
+  if v_series.next_number is null then
+    perform private.fail('NX411');
+  end if;
+  return v_series;
+end;
+$$;
+comment on function private.insert_series(uuid, uuid, text, date, time, text, text[], timestamptz) is
+  'A new series that goes on with its first occurrence in the future.';
+
+create function private.create_series(
+  p_post_id uuid, p_rule text, p_starts_on date, p_local_time time, p_time_zone text, p_texts text[] default '{}',
+  p_idempotency_key uuid default null, p_now timestamptz default now()
+) returns table (series_id uuid, occurrence_count int, next_at timestamptz, warnings jsonb)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user uuid := private.require_person();
+  v_request jsonb := jsonb_build_array(p_post_id, p_rule, p_starts_on, p_local_time, p_time_zone, p_texts);
+  v_answer jsonb := private.idempotent_response(v_user, 'create_series', p_idempotency_key, v_request, p_now);
+  v_series public.post_series;
+begin
+  if v_answer is null then
+    perform private.check_template(v_user, p_post_id, p_now);
+    v_series := private.insert_series(v_user, p_post_id, p_rule, p_starts_on, p_local_time, p_time_zone, p_texts, p_now);
+    perform private.make_occurrences(v_series, p_now + private.setting_interval('series_horizon'), 100, p_now);
+    v_answer := jsonb_build_object('id', v_series.id, 'warnings', private.series_warnings(v_series), 'count',
+      (select count(*) from private.series_days(v_series) d where d.number >= v_series.next_number));
+    perform private.remember_response(v_user, 'create_series', p_idempotency_key, v_request, v_answer, p_now);
+  end if;
+  return query
+    select s.id, (v_answer ->> 'count')::int, s.next_at, v_answer -> 'warnings'
+    from public.post_series s where s.id = (v_answer ->> 'id')::uuid;
+end;
+$$;
+comment on function private.create_series(uuid, text, date, time, text, text[], uuid, timestamptz) is 'Body of create_series().';
+
+-- A target that a worker has in hand at this moment goes its way.
+create function private.cancel_occurrences(p_series_id uuid, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_target uuid;
+begin
+  for v_target in
+    select t.id from public.post_occurrences o join public.post_targets t on t.post_id = o.post_id and t.user_id = o.user_id
+    where o.series_id = p_series_id and t.state = 'scheduled' order by t.id
+  loop
+    begin
+      perform private.cancel_target(v_target, p_now);
+    exception when sqlstate 'NX420' or sqlstate 'NX421' then
+      null;
+    end;
+  end loop;
+end;
+$$;
+comment on function private.cancel_occurrences(uuid, timestamptz) is 'Takes back what is scheduled of a series.';
+
+create function private.end_series(p_series_id uuid, p_cancel_scheduled boolean default false, p_now timestamptz default now())
+returns public.post_series
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_series public.post_series := private.require_series(private.require_person(), p_series_id);
+begin
+  if p_cancel_scheduled then
+    perform private.cancel_occurrences(p_series_id, p_now);
+  end if;
+  update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now
+    where s.id = p_series_id and s.state = 'active' returning * into v_series;
+  select * into v_series from public.post_series s where s.id = p_series_id;
+  return v_series;
+end;
+$$;
+comment on function private.end_series(uuid, boolean, timestamptz) is 'Body of end_series().';
+
+create function public.create_series(
+  p_post_id uuid, p_rule text, p_starts_on date, p_local_time time, p_time_zone text, p_texts text[] default '{}',
+  p_idempotency_key uuid default null
+) returns table (series_id uuid, occurrence_count int, next_at timestamptz, warnings jsonb)
+language sql volatile security invoker set search_path = '' as $$
+  select * from private.create_series(p_post_id, p_rule, p_starts_on, p_local_time, p_time_zone, p_texts, p_idempotency_key)
+$$;
+comment on function public.create_series(uuid, text, date, time, text, text[], uuid) is
+  'Repeats a post by a rule of RFC 5545 with an end (COUNT or UNTIL). The post is the template; p_texts are taken in turn '
+  'instead of its text. {n} and {date} stand for number and day. warnings: where the same text would come again.';
+
+create function public.end_series(p_series_id uuid, p_cancel_scheduled boolean default false) returns public.post_series
+language sql volatile security invoker set search_path = '' as $$
+  select private.end_series(p_series_id, p_cancel_scheduled)
+$$;
+comment on function public.end_series(uuid, boolean) is
+  'No more occurrences are made; with p_cancel_scheduled those that wait for their time are taken back, too.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.create_series', 'Makes posts and schedules them, which goes through functions of schema private.'),
+  ('private.end_series', 'Changes state and queue, which people cannot change directly.');
+
+-- ==== sql/45_scheduling/change_occurrence.sql
+
+-- list_occurrences(series), skip_occurrence(series, number), prepare_occurrence(series, number)
+-- Why, errors, repeat, locks: see change_series.sql.
+-- Caller:  authenticated, for its own series.
+
+create function private.list_occurrences(p_series_id uuid)
+returns table (number int, occurs_on date, at timestamptz, adjusted text, state text, post_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_series public.post_series := private.require_series(private.require_person(), p_series_id);
+begin
+  return query
+    select d.number, d.occurs_on, coalesce(o.scheduled_at, d.at),
+           case when o.id is null then i.adjusted else o.adjusted end, coalesce(o.state::text, 'planned'), o.post_id
+    from private.series_days(v_series) d
+    left join public.post_occurrences o on o.series_id = p_series_id and o.number = d.number,
+    private.local_instant(d.occurs_on + v_series.local_time, v_series.time_zone) i
+    where o.id is not null or v_series.state = 'active' and d.number >= v_series.next_number
+    order by d.number;
+end;
+$$;
+comment on function private.list_occurrences(uuid) is 'Body of list_occurrences().';
+
+create function private.occurrence_day(p_series public.post_series, p_number int) returns date
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_day date;
+begin
+  select d.occurs_on into v_day from private.series_days(p_series) d
+    where d.number = p_number and d.number >= p_series.next_number and p_series.state = 'active';
+  if v_day is null then
+    perform private.fail('NX456');
+  end if;
+  return v_day;
+end;
+$$;
+comment on function private.occurrence_day(public.post_series, int) is 'The day of an occurrence that is still to come; NX456.';
+
+create function private.cancel_occurrence(p_occurrence public.post_occurrences, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform private.cancel_target(t.id, p_now)
+    from (select t.id from public.post_targets t
+          where t.post_id = p_occurrence.post_id and t.user_id = p_occurrence.user_id
+            and t.state not in ('draft', 'cancelled', 'failed', 'missed') order by t.id) t;
+  update public.post_occurrences o set state = 'skipped' where o.id = p_occurrence.id;
+end;
+$$;
+comment on function private.cancel_occurrence(public.post_occurrences, timestamptz) is
+  'Takes an occurrence back from all accounts; NX420, NX421 where it is too late.';
+
+create function private.skip_occurrence(p_series_id uuid, p_number int, p_now timestamptz default now())
+returns public.post_occurrences
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_series public.post_series := private.require_series(private.require_person(), p_series_id);
+  v_occurrence public.post_occurrences;
+begin
+  select * into v_occurrence from public.post_occurrences o where o.series_id = p_series_id and o.number = p_number;
+  if v_occurrence.state = 'made' then
+    perform private.cancel_occurrence(v_occurrence, p_now);
+  elsif v_occurrence.state is null then
+    insert into public.post_occurrences (user_id, series_id, number, occurs_on, scheduled_at, adjusted, state, created_at)
+    select v_series.user_id, p_series_id, p_number, d.day, i.at, i.adjusted, 'skipped', p_now
+    from (select private.occurrence_day(v_series, p_number) as day) d,
+         private.local_instant(d.day + v_series.local_time, v_series.time_zone) i;
+  end if;
+  select * into v_occurrence from public.post_occurrences o where o.series_id = p_series_id and o.number = p_number;
+  return v_occurrence;
+end;
+$$;
+comment on function private.skip_occurrence(uuid, int, timestamptz) is 'Body of skip_occurrence().';
+
+create function private.prepare_occurrence(p_series_id uuid, p_number int, p_now timestamptz default now())
+returns public.post_occurrences
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_series public.post_series := private.require_series(private.require_person(), p_series_id);
+  v_occurrence public.post_occurrences;
+begin
+  select * into v_occurrence from public.post_occurrences o where o.series_id = p_series_id and o.number = p_number;
+  if not found then
+    if v_series.post_id is null then
+      perform private.fail('NX401');
+    end if;
+    perform private.make_occurrence(v_series, p_number, private.occurrence_day(v_series, p_number), p_now);
+    select * into v_occurrence from public.post_occurrences o where o.series_id = p_series_id and o.number = p_number;
+  end if;
+  return v_occurrence;
+end;
+$$;
+comment on function private.prepare_occurrence(uuid, int, timestamptz) is 'Body of prepare_occurrence().';
+
+create function public.list_occurrences(p_series_id uuid)
+returns table (number int, occurs_on date, at timestamptz, adjusted text, state text, post_id uuid)
+language sql volatile security invoker set search_path = '' as $$
+  select * from private.list_occurrences(p_series_id)
+$$;
+comment on function public.list_occurrences(uuid) is
+  'All occurrences of a series: made, skipped, missed, and planned ones, which have no post yet.';
+
+create function public.skip_occurrence(p_series_id uuid, p_number int) returns public.post_occurrences
+language sql volatile security invoker set search_path = '' as $$
+  select private.skip_occurrence(p_series_id, p_number)
+$$;
+comment on function public.skip_occurrence(uuid, int) is
+  'Leaves one occurrence out. What is scheduled of it is cancelled; its post stays, to be scheduled again if wanted.';
+
+create function public.prepare_occurrence(p_series_id uuid, p_number int) returns public.post_occurrences
+language sql volatile security invoker set search_path = '' as $$
+  select private.prepare_occurrence(p_series_id, p_number)
+$$;
+comment on function public.prepare_occurrence(uuid, int) is
+  'Makes one occurrence now, ahead of its turn, so that its post can be edited.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.list_occurrences', 'Works out days with functions of schema private; for the caller''s series alone.'),
+  ('private.skip_occurrence', 'Changes state and queue, which people cannot change directly.'),
+  ('private.prepare_occurrence', 'Makes a post and schedules it, which goes through functions of schema private.');
+
 -- ==== policies/45_scheduling/local_time.sql
 
 -- Whoever is signed in may ask what a local time comes to.
@@ -802,3 +1485,45 @@ grant execute on function public.move_target(uuid, timestamptz, int, boolean, uu
 
 grant execute on function private.check_schedule(uuid, timestamptz, timestamptz) to authenticated;
 grant execute on function public.check_schedule(uuid, timestamptz) to authenticated;
+
+-- ==== policies/45_scheduling/post_series.sql
+
+-- People read their own series and occurrences and may delete them; everything else goes through functions (P3.6).
+
+alter table public.post_series enable row level security;
+revoke all on public.post_series from public, anon, authenticated, service_role;
+grant select, delete on public.post_series to authenticated;
+create policy post_series_select_owner on public.post_series for select to authenticated
+  using ((select auth.uid()) = user_id);
+create policy post_series_delete_owner on public.post_series for delete to authenticated
+  using ((select auth.uid()) = user_id);
+create policy post_series_all_usable_account on public.post_series as restrictive for all to authenticated
+  using ((select private.account_is_usable()));
+
+alter table public.post_occurrences enable row level security;
+revoke all on public.post_occurrences from public, anon, authenticated, service_role;
+grant select on public.post_occurrences to authenticated;
+create policy post_occurrences_select_owner on public.post_occurrences for select to authenticated
+  using ((select auth.uid()) = user_id);
+create policy post_occurrences_all_usable_account on public.post_occurrences as restrictive for all to authenticated
+  using ((select private.account_is_usable()));
+
+-- ==== policies/45_scheduling/change_series.sql
+
+-- People start and end series of their own posts; the bodies ask whose they are.
+
+grant execute on function private.create_series(uuid, text, date, time, text, text[], uuid, timestamptz) to authenticated;
+grant execute on function private.end_series(uuid, boolean, timestamptz) to authenticated;
+grant execute on function public.create_series(uuid, text, date, time, text, text[], uuid) to authenticated;
+grant execute on function public.end_series(uuid, boolean) to authenticated;
+
+-- ==== policies/45_scheduling/change_occurrence.sql
+
+-- People change occurrences of their own series; the bodies ask whose they are.
+
+grant execute on function private.list_occurrences(uuid) to authenticated;
+grant execute on function private.skip_occurrence(uuid, int, timestamptz) to authenticated;
+grant execute on function private.prepare_occurrence(uuid, int, timestamptz) to authenticated;
+grant execute on function public.list_occurrences(uuid) to authenticated;
+grant execute on function public.skip_occurrence(uuid, int) to authenticated;
+grant execute on function public.prepare_occurrence(uuid, int) to authenticated;

@@ -436,6 +436,126 @@ export type Database = {
           }
         ]
       },
+      "post_occurrences": {
+        Row: {
+          "adjusted": string | null,
+          "created_at": string,
+          "id": string,
+          "number": number,
+          "occurs_on": string,
+          "post_id": string | null,
+          "scheduled_at": string,
+          "series_id": string,
+          "state": Database["public"]['Enums']["occurrence_state"],
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "adjusted"?: string | null,
+          "created_at": string,
+          "id"?: string,
+          "number": number,
+          "occurs_on": string,
+          "post_id"?: string | null,
+          "scheduled_at": string,
+          "series_id": string,
+          "state": Database["public"]['Enums']["occurrence_state"],
+          "user_id": string
+        }
+        Update: {
+          "adjusted"?: string | null,
+          "created_at"?: string,
+          "id"?: string,
+          "number"?: number,
+          "occurs_on"?: string,
+          "post_id"?: string | null,
+          "scheduled_at"?: string,
+          "series_id"?: string,
+          "state"?: Database["public"]['Enums']["occurrence_state"],
+          "user_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "post_occurrences_post_id_user_id_fkey"
+            columns: ["post_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "posts"
+            referencedColumns: ["id",
+            "user_id"]
+          },{
+            foreignKeyName: "post_occurrences_series_id_user_id_fkey"
+            columns: ["series_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "post_series"
+            referencedColumns: ["id",
+            "user_id"]
+          }
+        ]
+      },
+      "post_series": {
+        Row: {
+          "created_at": string,
+          "id": string,
+          "local_time": string,
+          "make_at": string | null,
+          "next_at": string | null,
+          "next_number": number,
+          "post_id": string | null,
+          "rule": string,
+          "starts_on": string,
+          "state": Database["public"]['Enums']["series_state"],
+          "texts": (string)[],
+          "time_zone": string,
+          "updated_at": string,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "created_at": string,
+          "id"?: string,
+          "local_time": string,
+          "make_at"?: string | null,
+          "next_at"?: string | null,
+          "next_number"?: number,
+          "post_id"?: string | null,
+          "rule": string,
+          "starts_on": string,
+          "state"?: Database["public"]['Enums']["series_state"],
+          "texts"?: (string)[],
+          "time_zone": string,
+          "updated_at": string,
+          "user_id": string
+        }
+        Update: {
+          "created_at"?: string,
+          "id"?: string,
+          "local_time"?: string,
+          "make_at"?: string | null,
+          "next_at"?: string | null,
+          "next_number"?: number,
+          "post_id"?: string | null,
+          "rule"?: string,
+          "starts_on"?: string,
+          "state"?: Database["public"]['Enums']["series_state"],
+          "texts"?: (string)[],
+          "time_zone"?: string,
+          "updated_at"?: string,
+          "user_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "post_series_post_id_user_id_fkey"
+            columns: ["post_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "posts"
+            referencedColumns: ["id",
+            "user_id"]
+          }
+        ]
+      },
       "post_targets": {
         Row: {
           "attempt": number,
@@ -815,7 +935,7 @@ export type Database = {
             foreignKeyName: "target_local_times_target_id_user_id_fkey"
             columns: ["target_id",
             "user_id"]
-            isOneToOne: false
+            isOneToOne: true
             referencedRelation: "post_targets"
             referencedColumns: ["id",
             "user_id"]
@@ -958,6 +1078,19 @@ export type Database = {
           isOneToOne: false
           isSetofReturn: true
         } },
+      "create_series": { Args: { "p_idempotency_key"?: string,
+          "p_local_time": string,
+          "p_post_id": string,
+          "p_rule": string,
+          "p_starts_on": string,
+          "p_texts"?: (string)[],
+          "p_time_zone": string }; Returns: {
+          "next_at": string,
+          "occurrence_count": number,
+          "series_id": string,
+          "warnings": Json
+        }[]
+      },
       "disconnect_account": { Args: { "p_connection_id": string }; Returns: {
           "avatar_url": string | null,
           "connected_at": string,
@@ -983,6 +1116,38 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         } },
+      "end_series": { Args: { "p_cancel_scheduled"?: boolean,
+          "p_series_id": string }; Returns: {
+          "created_at": string,
+          "id": string,
+          "local_time": string,
+          "make_at": string | null,
+          "next_at": string | null,
+          "next_number": number,
+          "post_id": string | null,
+          "rule": string,
+          "starts_on": string,
+          "state": Database["public"]['Enums']["series_state"],
+          "texts": (string)[],
+          "time_zone": string,
+          "updated_at": string,
+          "user_id": string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "post_series"
+          isOneToOne: true
+          isSetofReturn: false
+        } },
+      "list_occurrences": { Args: { "p_series_id": string }; Returns: {
+          "adjusted": string,
+          "at": string,
+          "number": number,
+          "occurs_on": string,
+          "post_id": string,
+          "state": string
+        }[]
+      },
       "list_sessions": { Args: Record<PropertyKey, never>; Returns: {
           "browser": string,
           "country": string,
@@ -1053,6 +1218,25 @@ export type Database = {
           "time_zone": string
         }[]
       },
+      "prepare_occurrence": { Args: { "p_number": number,
+          "p_series_id": string }; Returns: {
+          "adjusted": string | null,
+          "created_at": string,
+          "id": string,
+          "number": number,
+          "occurs_on": string,
+          "post_id": string | null,
+          "scheduled_at": string,
+          "series_id": string,
+          "state": Database["public"]['Enums']["occurrence_state"],
+          "user_id": string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "post_occurrences"
+          isOneToOne: true
+          isSetofReturn: false
+        } },
       "publish_now": { Args: { "p_idempotency_key"?: string,
           "p_post_id": string }; Returns: {
           "attempt": number,
@@ -1276,11 +1460,32 @@ export type Database = {
           isSetofReturn: true
         } },
       "sign_out_everywhere": { Args: Record<PropertyKey, never>; Returns: number
-      }
+      },
+      "skip_occurrence": { Args: { "p_number": number,
+          "p_series_id": string }; Returns: {
+          "adjusted": string | null,
+          "created_at": string,
+          "id": string,
+          "number": number,
+          "occurs_on": string,
+          "post_id": string | null,
+          "scheduled_at": string,
+          "series_id": string,
+          "state": Database["public"]['Enums']["occurrence_state"],
+          "user_id": string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "post_occurrences"
+          isOneToOne: true
+          isSetofReturn: false
+        } }
     }
     Enums: {
       "connection_state": "active"|"needs_reconnect"|"disconnected",
       "media_kind": "image"|"video"|"document",
+      "occurrence_state": "made"|"skipped"|"missed",
+      "series_state": "active"|"ended",
       "target_state": "draft"|"scheduled"|"publishing"|"published"|"failed"|"unconfirmed"|"missed"|"cancelled"
     }
     CompositeTypes: {
@@ -1399,6 +1604,8 @@ export const Constants = {
     Enums: {
       "connection_state": ["active", "needs_reconnect", "disconnected"],
       "media_kind": ["image", "video", "document"],
+      "occurrence_state": ["made", "skipped", "missed"],
+      "series_state": ["active", "ended"],
       "target_state": ["draft", "scheduled", "publishing", "published", "failed", "unconfirmed", "missed", "cancelled"]
     }
   }

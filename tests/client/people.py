@@ -10,14 +10,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-import httpx
 import psycopg
-from supabase import Client, ClientOptions
 
 from nexora_client import NexoraClient
-from tests.support.api import Api
+from tests.support.api import PASSWORD, Api
 
-PASSWORD = "lantern over quiet water 4"
 GRANTED = ["offline.access", "tweet.read", "tweet.write", "users.read", "media.write"]
 
 
@@ -38,18 +35,6 @@ def new_person(api: Api, *, birth_date: date = date(1990, 5, 17)) -> Iterator[Pe
         signed_up = client.account.sign_up(email, PASSWORD, birth_date)
         assert signed_up.is_signed_in
         yield Person(client, email, signed_up.user_id)
-
-
-@contextmanager
-def raw_client(api: Api, access_token: str | None = None) -> Iterator[Client]:
-    """Somebody with supabase-py and no code of ours; `access_token` is one that they hold."""
-    with httpx.Client(timeout=30) as http:
-        client = Client(
-            api.url, api.publishable_key, ClientOptions(httpx_client=http, auto_refresh_token=False)
-        )
-        if access_token is not None:
-            client.options.headers["Authorization"] = f"Bearer {access_token}"
-        yield client
 
 
 def access_token(person: Person) -> str:

@@ -11,8 +11,8 @@ from postgrest import APIError
 from supabase_auth.errors import AuthApiError
 
 from nexora_client import AccountState, NexoraClient, errors
-from tests.client.people import PASSWORD, Person, access_token, new_person, raw_client, worker_fact
-from tests.support.api import Api
+from tests.client.people import Person, access_token, new_person, worker_fact
+from tests.support.api import PASSWORD, Api
 
 
 def years_ago(years: int) -> date:
@@ -84,7 +84,7 @@ def test_without_the_hook_the_refusal_is_explained_all_the_same(api: Api, db_url
 def test_a_refused_sign_up_says_why_to_any_client(api: Api) -> None:
     """Plain supabase-py: status and message of the hook, with the code at its end."""
     for birth_date, status, code in ((years_ago(12).isoformat(), 403, "NX101"), ("yesterday", 400, "NX102")):
-        with raw_client(api) as raw, pytest.raises(AuthApiError) as caught:
+        with api.client() as raw, pytest.raises(AuthApiError) as caught:
             raw.auth.sign_up(
                 {
                     "email": f"{uuid.uuid4().hex}@people.example",
@@ -116,7 +116,7 @@ def test_wrong_password_and_unknown_address_look_alike(api: Api, ada: Person) ->
 
 
 def test_sign_out_makes_the_old_token_useless(api: Api, ada: Person) -> None:
-    with raw_client(api, access_token(ada)) as holder:
+    with api.client(access_token(ada)) as holder:
         assert holder.table("profiles").select("*").execute().data
         ada.client.account.sign_out()
         ada.client.account.sign_out()
@@ -169,7 +169,7 @@ def test_nobody_revokes_a_session_of_somebody_else(ada: Person, bob: Person) -> 
 def newcomer(api: Api) -> Iterator[NexoraClient]:
     """Somebody who signed up through another service, which gives no date of birth."""
     email = f"{uuid.uuid4().hex[:12]}@people.example"
-    with raw_client(api) as raw:
+    with api.client() as raw:
         raw.auth.sign_up({"email": email, "password": PASSWORD})
     with NexoraClient(api.url, api.publishable_key) as client:
         assert client.account.sign_in(email, PASSWORD).state is AccountState.INCOMPLETE

@@ -12,7 +12,7 @@ from storage3.exceptions import StorageApiError
 
 from nexora_client import MediaKind, errors
 from nexora_client.storage import remove_object, signed_url, upload_object
-from tests.client.people import Person, raw_client, worker_fact
+from tests.client.people import Person, worker_fact
 from tests.client.test_profile import PNG
 from tests.support.api import Api
 
@@ -149,7 +149,7 @@ def test_nobody_uploads_into_or_registers_from_anothers_folder(api: Api, ada: Pe
         signed_url(bobs, "media", file.object_name, 60)
     remove_object(bobs, "media", file.object_name)
     assert httpx.get(ada.client.content.media.url(file.id)).content == PNG
-    with raw_client(api) as visitor, pytest.raises(StorageApiError):
+    with api.client() as visitor, pytest.raises(StorageApiError):
         visitor.storage.from_("media").create_signed_url(file.object_name, 60)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from postgrest import APIError
 
-from tests.client.people import Person, access_token, raw_client
+from tests.client.people import Person, access_token
 from tests.support.api import Api
 
 CLIENT = Path(__file__).resolve().parents[2] / "nexora_client"
@@ -21,6 +21,7 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "change_handle": {"p_handle": "visitor"},
     "check_post": {"p_post_id": None},
     "complete_sign_up": {"p_birth_date": "1990-01-01"},
+    "confirm_connection": {"p_code": "x"},
     "disconnect_account": {"p_connection_id": None},
     "list_sessions": {},
     "my_account": {},
@@ -41,19 +42,19 @@ def test_every_function_of_the_client_is_covered() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_visitor_may_call_no_function(api: Api, function: str) -> None:
-    with raw_client(api) as visitor, pytest.raises(APIError) as caught:
+    with api.client() as visitor, pytest.raises(APIError) as caught:
         visitor.rpc(function, ARGUMENTS[function]).execute()
     assert caught.value.code == "42501"
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_visitor_sees_no_table(api: Api, table: str) -> None:
-    with raw_client(api) as visitor, pytest.raises(APIError) as caught:
+    with api.client() as visitor, pytest.raises(APIError) as caught:
         visitor.table(table).select("*").execute()
     assert caught.value.code == "42501"
 
 
 def test_a_person_may_not_call_a_function_of_workers(api: Api, ada: Person) -> None:
-    with raw_client(api, access_token(ada)) as raw, pytest.raises(APIError) as caught:
+    with api.client(access_token(ada)) as raw, pytest.raises(APIError) as caught:
         raw.schema("worker").rpc("claim_targets", {"p_worker_id": None, "p_limit": 1}).execute()
     assert caught.value.code == "42501"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.embedded.conftest import python_for_everybody
+from workers.cli.main import COMMANDS
 from workers.embedded.api import find_node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,7 +109,7 @@ def test_help_needs_no_setup(checkout: Checkout) -> None:
     for arguments in ([], ["-h"], ["--help"]):
         code, output, _ = checkout.run(*arguments)
         assert code == 0
-        for command in ("demo", "up", "test", "worker", "attest", "db", "keys", "backup", "bench", "doctor"):
+        for command in (*COMMANDS, "test", "setup"):
             assert f"\n  {command} " in output
     assert not (checkout.path / ".nexora").exists()
 

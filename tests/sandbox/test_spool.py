@@ -32,6 +32,7 @@ def _open() -> int:
 
 
 def test_nothing_is_left_on_the_disk() -> None:
+    gc.collect()  # what earlier tests left
     before = _open()
     spool = Spool(bytes(MEMORY + 1))
     assert _open() == before + 1

@@ -1,11 +1,15 @@
-"""Personas for API tests: real clients against the real HTTP API."""
+"""Where tests reach the real HTTP API, and plain supabase-py as front ends without code of ours use it."""
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from supabase import Client, create_client
+import httpx
+from supabase import Client, ClientOptions
+
+PASSWORD = "correct horse battery staple 7"
 
 
 @dataclass(frozen=True)
@@ -18,25 +22,12 @@ class Api:
     db_url: str
     admin_url: str
 
-    def anonymous(self) -> Client:
-        """A visitor who has not signed in."""
-        return create_client(self.url, self.publishable_key)
-
-    def worker(self) -> Client:
-        """A holder of the secret key."""
-        return create_client(self.url, self.secret_key)
-
-    def sign_up(self, *, email: str | None = None, birth_date: str | None = "1990-01-01") -> Client:
-        """A new person, signed in. The password is `PASSWORD`."""
-        client = self.anonymous()
-        client.auth.sign_up(
-            {
-                "email": email or f"{uuid.uuid4().hex[:12]}@people.example",
-                "password": PASSWORD,
-                "options": {"data": {} if birth_date is None else {"birth_date": birth_date}},
-            }
-        )
-        return client
-
-
-PASSWORD = "correct horse battery staple 7"
+    @contextmanager
+    def client(self, access_token: str | None = None) -> Iterator[Client]:
+        """A visitor, or whoever holds `access_token`; signing up or in makes somebody of the visitor."""
+        with httpx.Client(timeout=30) as http:
+            options = ClientOptions(httpx_client=http, auto_refresh_token=False)
+            client = Client(self.url, self.publishable_key, options)
+            if access_token is not None:
+                client.options.headers["Authorization"] = f"Bearer {access_token}"
+            yield client

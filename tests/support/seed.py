@@ -20,6 +20,7 @@ class Belongings:
     target_id: uuid.UUID
     connection_id: uuid.UUID
     object_name: str
+    series_id: uuid.UUID
 
     def argument(self, parameter: str) -> object:
         """A value of this person's for a parameter of a public function."""
@@ -30,6 +31,7 @@ class Belongings:
             "p_connection_id": self.connection_id,
             "p_reconnect": self.connection_id,
             "p_object_name": self.object_name,
+            "p_series_id": self.series_id,
         }.get(parameter)
 
 
@@ -94,8 +96,16 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         db, "public.queue_slots", user_id=user, connection_id=connection, weekday=1, local_time="09:00",
         time_zone="Europe/Berlin",
     )  # fmt: skip
+    series = _insert(
+        db, "public.post_series", user_id=user, post_id=post, rule="FREQ=DAILY;COUNT=3", starts_on="2030-01-01",
+        local_time="09:00", time_zone="Europe/Berlin", texts=[marker], created_at="now", updated_at="now",
+    )  # fmt: skip
+    _insert(
+        db, "public.post_occurrences", user_id=user, series_id=series, number=1, occurs_on="2030-01-01",
+        scheduled_at="2030-01-01 08:00Z", state="made", post_id=post, created_at="now",
+    )  # fmt: skip
     db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
-    return Belongings(person, marker, post, target, connection, object_name)
+    return Belongings(person, marker, post, target, connection, object_name, series)
 
 
 def tables_without_rows_of(db: psycopg.Connection, user_id: uuid.UUID) -> set[str]:

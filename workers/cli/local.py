@@ -48,7 +48,11 @@ class LocalService:
             progress("starting the sandbox of the platforms")
             self._keyring = _kept(state_dir / "keyring.json", new_keyring_json)
             secret = _kept(state_dir / "sandbox-secret", lambda: secrets.token_urlsafe(32))
-            self.sandbox = Sandbox.start(secret=secret, redirect_uris=redirect_uris(self.web_url))
+            self.sandbox = Sandbox.start(
+                secret=secret,
+                redirect_uris=redirect_uris(self.web_url),
+                saved_in=state_dir / "sandbox" if durable else None,
+            )
         except BaseException:
             self.stack.stop()
             raise

@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from workers.cli.local import APP_REDIRECT, ROOT, LocalService
+from workers.embedded.inbox import Inbox
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,28 +34,32 @@ def run(args: argparse.Namespace) -> int:
     with LocalService(
         args.state, durable=True, progress=lambda step: console.print(f"[dim]· {step}[/dim]")
     ) as service:
-        console.print(_overview(service))
-        console.print("Ctrl-C stops everything; the data stays in [bold]" + str(args.state) + "[/bold].")
+        inbox = Inbox(service.stack.mail)
+        _print_overview(console, service, inbox)
+        console.print(
+            f"Ctrl-C stops everything; the data stays in {escape(str(args.state))}.", soft_wrap=True
+        )
         ended.wait()
         console.print("stopping …")
+        inbox.close()
     return 0
 
 
-def _overview(service: LocalService) -> Table:
-    table = Table(
-        title="Nexora OS is up", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
-    )
+def _print_overview(console: Console, service: LocalService, inbox: Inbox) -> None:
+    """One line each, never cut or wrapped: keys are there to be copied."""
     rows = {
         "SUPABASE_URL": service.api_url,
         "SUPABASE_PUBLISHABLE_KEY": service.stack.secrets.publishable_key,
         "SUPABASE_SECRET_KEY": service.stack.secrets.secret_key,
         "SUPABASE_DB_URL": service.stack.database_url,
         "Worker": service.web_url,
-        "Sandbox (posts as the platforms show them)": service.sandbox.url,
-        "Mail catcher": service.stack.mail.url,
+        "Posts as the platforms show them": service.sandbox.url,
+        "Inbox of caught mails": inbox.url,
+        "Mail server": service.stack.mail.url,
         "OAuth may return to": APP_REDIRECT,
         "Worker's log": str(service.worker_log),
     }
+    width = max(map(len, rows))
+    console.print("\n[bold]Nexora OS is up[/bold]")
     for name, value in rows.items():
-        table.add_row(f"[bold]{name}[/bold]", value)
-    return table
+        console.print(f"[bold]{name:<{width}}[/bold]  {escape(value)}", soft_wrap=True)

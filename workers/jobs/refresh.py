@@ -17,7 +17,6 @@ import asyncio
 import functools
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -33,33 +32,27 @@ from workers.errors import (
     TransportError,
 )
 from workers.gateway import ClaimedJob, JobResult, TokenLease
+from workers.jobs.sealed_tokens import SealedTokens, TokenPlace, ends_at, seal_tokens
 from workers.logs import get_logger
 from workers.providers.oauth import PlatformOAuth, TokenGrant
 from workers.vault import (
     SecretToken,
-    TokenContext,
-    TokenField,
     Vault,
     VaultError,
     sealed_from_text,
-    sealed_to_text,
 )
 
 __all__ = [
     "ConnectionClaim",
     "RefreshBusyError",
-    "SealedTokens",
     "TokenKeeper",
-    "TokenPlace",
     "run_refreshes",
-    "seal_tokens",
     "utc_now",
 ]
 
 LANE: Final = "refresh"
 NEAR_ITS_END: Final = timedelta(minutes=5)
 STILL_USABLE: Final = timedelta(seconds=30)
-NO_REVOCATION: Final = SecretToken("none")  # what is sealed for revocation where the platform offers none
 _WAITS_FOR_OTHERS: Final = (
     0.5,
     1.0,
@@ -168,54 +161,6 @@ class JobGateway(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPlace:
-    """Where a set of tokens belongs; each of its fields is bound into the sealed records."""
-
-    user_id: UUID
-    connection_id: UUID
-    platform_id: str
-    generation: int
-
-    def of(self, field: TokenField) -> TokenContext:
-        """The place of one token of the set."""
-        return TokenContext(self.user_id, self.connection_id, self.platform_id, field, self.generation)
-
-
-@dataclass(frozen=True, slots=True)
-class SealedTokens:
-    """A set of tokens as it is stored: base64 records, and the ids of the keys that wrap them."""
-
-    access: str
-    refresh: str | None
-    revocation: str
-    key_ids: tuple[str, ...]
-
-
-def seal_tokens(
-    vault: Vault, client: PlatformOAuth, place: TokenPlace, access: SecretToken, refresh: SecretToken | None
-) -> SealedTokens:
-    """Seals a set of tokens for its place (P3.4).
-
-    Args:
-        vault: seals.
-        client: of the platform; knows which token giving the grant back takes.
-        place: where the set will be stored.
-        access: access token.
-        refresh: refresh token, or None.
-    """
-
-    def sealed(field: TokenField, token: SecretToken) -> str:
-        return sealed_to_text(vault.seal(token, place.of(field)))
-
-    return SealedTokens(
-        access=sealed("access", access),
-        refresh=None if refresh is None else sealed("refresh", refresh),
-        revocation=sealed("revocation", client.revocation_token(access, refresh) or NO_REVOCATION),
-        key_ids=(vault.primary_id,),
-    )
-
-
 class TokenKeeper:
     """Gives out access tokens that work, and renews them.
 
@@ -255,7 +200,7 @@ class TokenKeeper:
             GatewayError: the database could not be asked.
             VaultError: the sealed token does not open.
         """
-        return self._open_access(await self.fresh_claim(claim, worker_id))
+        return self.open_access(await self.fresh_claim(claim, worker_id))
 
     async def fresh_claim(self, claim: ConnectionClaim, worker_id: UUID) -> ConnectionClaim:
         """As `fresh_access_token`, but answers the tokens as they are stored, with their generation."""
@@ -424,7 +369,12 @@ class TokenKeeper:
     def _lasts(self, claim: ConnectionClaim, margin: timedelta) -> bool:
         return claim.access_expires_at is None or claim.access_expires_at > self._clock() + margin
 
-    def _open_access(self, claim: ConnectionClaim) -> SecretToken:
+    def open_access(self, claim: ConnectionClaim) -> SecretToken:
+        """The access token that a claim carries, as it is.
+
+        Raises:
+            VaultError: it does not open.
+        """
         return self._vault.open(sealed_from_text(claim.sealed_access), _place(claim).of("access"))
 
 
@@ -477,16 +427,6 @@ async def _in_time(answer: Coroutine[Any, Any, TokenGrant], platform_id: str) ->
             return await answer
     except TimeoutError as error:
         raise ProviderTransportError(platform_id, "TimeoutError") from error
-
-
-def ends_at(asked_at: datetime, seconds: int | None) -> datetime | None:
-    """When a token ends whose life span came with an answer.
-
-    Args:
-        asked_at: when the question was sent, so that the result is rather too early than too late.
-        seconds: life span, or None when the answer did not say.
-    """
-    return None if seconds is None else asked_at + timedelta(seconds=seconds)
 
 
 def _refresh_end(lease: TokenLease, grant: TokenGrant, asked_at: datetime) -> datetime | None:

@@ -29,6 +29,7 @@ import httpx
 from workers.vault.secret import SecretToken
 
 __all__ = [
+    "SEND_ENDED",
     "SETTLE_AFTER_END",
     "Budget",
     "FollowUp",
@@ -88,6 +89,7 @@ class Published:
         url: where people see it; None when the platform has no such place.
         budget: what the platform told about its limits.
         charge: what the platform charges the deployment for this call, as a name in `platform_prices`.
+        notice: our name of something that the person should know although the post is out.
     """
 
     external_id: str
@@ -95,6 +97,7 @@ class Published:
     http_status: int | None = None
     budget: tuple[Budget, ...] = ()
     charge: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,7 +453,7 @@ def still_settling(claim: PublishClaim, now: datetime) -> float:
 
     A call that is known to be over needs 15 s until the platform surely shows its effect. One of which
     nothing is known (its worker died or lost its lease) may start up to 10 s after `sending_at` and last 40 s
-    (see `jobs.publish`), and needs 60 s.
+    (see `jobs.publishing`), and needs 60 s.
     """
     if claim.sending_at is None:
         return 0.0

@@ -11,8 +11,7 @@ import asyncio
 import functools
 import hashlib
 import logging
-import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -31,6 +30,18 @@ from workers.errors import (
 )
 from workers.http import exchange
 from workers.providers.definitions import PlatformDefinition, definition_for, endpoint
+from workers.providers.oauth_answers import (
+    TEXT_LENGTH,
+    error_of,
+    json_of,
+    picture_of,
+    retry_after_of,
+    scopes_of,
+    seconds_of,
+    text_of,
+    token_of,
+    value_at,
+)
 from workers.settings import PLATFORMS, PlatformApp, Settings
 from workers.vault.secret import SecretToken
 
@@ -39,11 +50,7 @@ __all__ = ["ExternalProfile", "PlatformOAuth", "TokenGrant", "oauth_clients", "r
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_TOKEN_LENGTH: Final = 16_384  # characters; Google names 2,048 for its tokens, nobody documents more
-_TEXT_LENGTH: Final = 255  # characters kept of an id, a handle or a display name; the database takes no more
-_URL_LENGTH: Final = 2_000  # characters of a picture's URL
 _PAUSES_AFTER_401: Final = (0.5, 1.5)  # seconds
-_ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,60}")
 # RFC 7009 section 2.2: an invalid token needs no error, it is gone. Google answers with one all the same.
 _GONE_ALREADY: Final = frozenset({"invalid_token"})
 
@@ -239,16 +246,16 @@ class PlatformOAuth:
         """
         facts = self.definition.profile
         document = await self._ask_with_new_token(facts.url, access)
-        subject = _at(document, facts.subject)
+        subject = value_at(document, facts.subject)
         if subject is None:
             return None
-        if not isinstance(subject, str | int) or not 1 <= len(str(subject)) <= _TEXT_LENGTH:
+        if not isinstance(subject, str | int) or not 1 <= len(str(subject)) <= TEXT_LENGTH:
             raise ProviderAnswerError(self._host(facts.url), "no account id")
         return ExternalProfile(
             subject=str(subject),
-            handle=_text(_at(document, facts.handle)),
-            name=_text(_at(document, facts.name)),
-            avatar_url=_picture(_at(document, facts.avatar)),
+            handle=text_of(value_at(document, facts.handle)),
+            name=text_of(value_at(document, facts.name)),
+            avatar_url=picture_of(value_at(document, facts.avatar)),
         )
 
     def revocation_token(self, access: SecretToken, refresh: SecretToken | None) -> SecretToken | None:
@@ -367,11 +374,11 @@ class PlatformOAuth:
         """
         host, status = response.url.host, response.status_code
         if status == 429:
-            raise ProviderRateLimitedError(host, status, _retry_after(response))
+            raise ProviderRateLimitedError(host, status, retry_after_of(response))
         if status >= 500:
             raise ProviderUnavailableError(host, status)
-        document = _json(response)
-        error, description = _error_of(document)
+        document = json_of(response)
+        error, description = error_of(document)
         if error is None and status < 300:
             return document
         if error is not None and self.definition.is_ended_grant(error, description):
@@ -387,20 +394,20 @@ class PlatformOAuth:
     def _grant(self, response: httpx.Response) -> TokenGrant:
         document, host = self._document(response), response.url.host
         if "access_token" not in document:  # Instagram's documents show the answer inside a list named "data"
-            wrapped = _at(document, "data.0")
+            wrapped = value_at(document, "data.0")
             document = wrapped if isinstance(wrapped, dict) else document
         if str(document.get("token_type") or "bearer").lower() != "bearer":
             raise ProviderAnswerError(host, "the token is no bearer token")
-        access = _token(document.get("access_token"), host)
+        access = token_of(document.get("access_token"), host)
         if access is None:
             raise ProviderAnswerError(host, "no access token")
         refresh_life = document.get("refresh_token_expires_in", document.get("refresh_expires_in"))
         return TokenGrant(
             access=access,
-            refresh=_token(document.get("refresh_token"), host),
-            access_expires_in=_seconds(document.get("expires_in")),
-            refresh_expires_in=_seconds(refresh_life),
-            scopes=_scopes(document.get(self.definition.granted_scopes_field)),
+            refresh=token_of(document.get("refresh_token"), host),
+            access_expires_in=seconds_of(document.get("expires_in")),
+            refresh_expires_in=seconds_of(refresh_life),
+            scopes=scopes_of(document.get(self.definition.granted_scopes_field)),
         )
 
     def kept_scopes(self, grant: TokenGrant, asked: Sequence[str]) -> tuple[str, ...]:
@@ -421,108 +428,6 @@ class PlatformOAuth:
 
 def _no_credentials(client: Any, method: str, uri: str, headers: Any, body: str) -> tuple[str, Any, str]:
     return uri, headers, body
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except (ValueError, RecursionError):
-        return None
-
-
-def _error_of(document: Any) -> tuple[str | None, str]:
-    """Error code and description of a JSON answer; the code is None when the answer tells of no error.
-
-    Known forms: RFC 6749 (`error` is a text), the Graph API (`error` is an object with a number), TikTok's
-        user API
-    (`error` is an object, also on success, then with code `ok`), Instagram's code exchange (`error_type`).
-    """
-    if not isinstance(document, dict):
-        return None, ""
-    error: Any = document.get("error")
-    description: Any = document.get("error_description")
-    if isinstance(error, dict):
-        description = error.get("message")
-        error = error.get("code", "unknown")
-    elif error is None and "error_type" in document:
-        description = document.get("error_message")
-        error = document["error_type"]
-    if error is None or error in ("ok", ""):
-        return None, ""
-    code = str(error) if isinstance(error, str | int) and _ERROR_CODE.fullmatch(str(error)) else "unknown"
-    return code, description if isinstance(description, str) else ""
-
-
-def _at(document: Any, path: str | None) -> Any:
-    """The value at a dotted path; None when it is not there."""
-    if path is None:
-        return None
-    for key in path.split("."):
-        if isinstance(document, dict):
-            document = document.get(key)
-        elif isinstance(document, list) and key.isdigit() and int(key) < len(document):
-            document = document[int(key)]
-        else:
-            return None
-    return document
-
-
-def _token(value: Any, host: str) -> SecretToken | None:
-    if value is None or value == "":
-        return None
-    is_text = isinstance(value, str) and value.isascii() and value.isprintable()
-    if not is_text or len(value) > _TOKEN_LENGTH:
-        raise ProviderAnswerError(host, "a token that is no visible text")
-    return SecretToken(value)
-
-
-def _seconds(value: Any) -> int | None:
-    """A life span of at least one second and at most a hundred years; None for anything else."""
-    if isinstance(value, str) and value.isdecimal() and len(value) <= 12:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 3_200_000_000:
-        return None
-    return int(value)
-
-
-def _scopes(value: Any) -> tuple[str, ...] | None:
-    """Scopes in a text, separated by blanks or commas whatever the documents say, or in a list; each one
-    once.
-    """
-    if isinstance(value, str):
-        found: Iterable[Any] = re.split(r"[\s,]+", value)
-    elif isinstance(value, list):
-        found = value
-    else:
-        return None
-    return tuple(dict.fromkeys(scope for scope in found if isinstance(scope, str) and scope))
-
-
-def _text(value: Any) -> str | None:
-    """A name from outside: one line of visible text, cut to length; None when nothing is left."""
-    if not isinstance(value, str):
-        return None
-    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    return line[:_TEXT_LENGTH] or None
-
-
-def _picture(value: Any) -> str | None:
-    if not isinstance(value, str) or len(value) > _URL_LENGTH or not value.isprintable():
-        return None
-    parts = _split(value)
-    return value if parts is not None and parts.scheme == "https" and parts.hostname else None
-
-
-def _split(url: str) -> Any:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return None
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() and len(value) <= 6 else None
 
 
 class _WithoutQuery(logging.Filter):

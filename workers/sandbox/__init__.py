@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,7 @@ from workers.sandbox.client import (
     ReceivedRequest,
     SandboxControl,
 )
+from workers.sandbox.saved import Saved
 from workers.sandbox.server import ThreadServer
 from workers.sandbox.state import State
 
@@ -59,6 +61,7 @@ class Sandbox:
         secret: str | None = None,
         redirect_uris: Iterable[str] = (),
         host: str = "127.0.0.1",
+        saved_in: Path | None = None,
     ) -> Sandbox:
         """Starts a sandbox and returns when it answers.
 
@@ -66,13 +69,15 @@ class Sandbox:
             port: 0 picks a free one.
             secret: client secret; random when None.
             redirect_uris: registered exactly as given, for every platform.
+            saved_in: directory that keeps people, grants and posts for the next start; None forgets them.
 
         Raises:
             OSError: the port is taken.
             RuntimeError: the server did not come up in time.
         """
         secret = secret or secrets.token_urlsafe(32)
-        server = ThreadServer(SandboxApp(State(secret, redirect_uris)), host, port)
+        app = _saved_app(State(secret, redirect_uris), saved_in)
+        server = ThreadServer(app, host, port)
         server.start()
         return cls(server, host, secret)
 
@@ -87,3 +92,11 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _saved_app(state: State, directory: Path | None) -> SandboxApp:
+    if directory is None:
+        return SandboxApp(state)
+    saved = Saved(directory)
+    saved.restore(state)
+    return SandboxApp(state, lambda: saved.save(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.responses import JSONResponse, Response
@@ -37,8 +38,10 @@ class Service(Protocol):
 class SandboxApp:
     """One sandbox. A platform request passes: record, `before` faults, handler, `after` faults, answer."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, on_change: Callable[[], None] = lambda: None) -> None:
+        """`on_change` is called after each request that may have changed the state, before it is answered."""
         self.state = state
+        self._on_change = on_change
         self.records = Records()
         self.faults = Faults(lambda call: self._services[call.platform].rate_limited(call))
         limiter = Limiter(state)
@@ -48,7 +51,7 @@ class SandboxApp:
             "linkedin": LinkedIn(limiter),
             "youtube": YouTube(limiter),
             "instagram": Instagram(limiter),
-            "tiktok": TikTok(),
+            "tiktok": TikTok(limiter),
         }
         self._routes = {name: Routes() for name in self._services}
         for name, service in self._services.items():
@@ -86,11 +89,13 @@ class SandboxApp:
         if handler is None:
             return JSONResponse({"error": f"no such path: {call.method} {call.path}"}, 404)
         try:
-            return await handler(call)
+            response = await handler(call)
         except RefusedError as refusal:
             return refusal.response()
         finally:
             await call.close()
+        self._note_change(call)
+        return response
 
     async def _platform_call(self, call: Call) -> Response | Dropped:
         record = self.records.open(call)
@@ -132,7 +137,12 @@ class SandboxApp:
             response.headers[name] = value
         if call.accepted:
             self.state.totals[f"{call.platform} {call.method}"] += 1
+        self._note_change(call)
         return response
+
+    def _note_change(self, call: Call) -> None:
+        if call.method != "GET" or call.accepted:
+            self._on_change()
 
 
 async def _read_body(receive: Receive) -> Spool | None:

@@ -207,11 +207,15 @@ class SandboxControl:
     def change_settings(self, platform: str, person: str | None = None, **values: Any) -> None:
         """Facts about a person's account, or about the application when `person` is None.
 
-        TikTok: `audited`, `verified_prefixes` (application); `private`, `banned`, `comment_disabled`,
-        `duet_disabled`, `stitch_disabled`, `max_video_seconds`, `fail_next` (account). Instagram:
-        `restricted`, `fail_next` (account).
+        TikTok: `audited`, `verified_prefixes`, `moderation_seconds` (application); `private`, `banned`,
+        `comment_disabled`, `duet_disabled`, `stitch_disabled`, `max_video_seconds`, `fail_next` (account).
+        Instagram: `restricted`, `fail_next` (account).
         """
         self._post("settings", {"platform": platform, "person": person, "values": values})
+
+    def finish_in_app(self, publish_id: str) -> str:
+        """The person posts from the TikTok app what an upload put into their inbox; the id of the post."""
+        return str(self._post("finish_in_app", {"publish_id": publish_id})["post_id"])
 
     def totals(self) -> dict[str, int]:
         """Accepted requests since the last reset, by platform and method; not limited by the caps."""

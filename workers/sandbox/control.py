@@ -21,6 +21,7 @@ from workers.sandbox.oauth_table import TABLE
 from workers.sandbox.records import Records
 from workers.sandbox.spool import Spool
 from workers.sandbox.state import PLATFORMS, Post, State
+from workers.sandbox.tiktok_files import finish_in_app
 from workers.sandbox.wire import Call, Handler, RefusedError, Routes, parse_json
 
 GALLERY_POSTS = 200
@@ -66,6 +67,7 @@ class Control:
             "media_delay": self.set_media_delay,
             "youtube": self.set_youtube,
             "settings": self.change_settings,
+            "finish_in_app": self.finish_in_app,
         }
         for name, action in actions.items():
             routes.add("POST", f"/_sandbox/{name}", _json_action(action))
@@ -213,6 +215,14 @@ class Control:
         if body.get("stored_bytes") is not None:
             settings.stored_bytes = int(body["stored_bytes"])
         return {}
+
+    async def finish_in_app(self, body: dict[str, Any]) -> Any:
+        """The person posts from the TikTok app what an upload put into their inbox."""
+        draft = self._state.drafts.get("tiktok", str(body["publish_id"]))
+        if draft is None:
+            raise ValueError("no such upload")
+        finish_in_app(self._state, draft)
+        return {"post_id": draft.post_id}
 
     async def change_settings(self, body: dict[str, Any]) -> Any:
         """Facts about an account (`person`) or, without one, about the application at a platform."""

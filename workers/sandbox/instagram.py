@@ -15,7 +15,7 @@ from workers.sandbox.instagram_reads import Reads
 from workers.sandbox.instagram_wire import enter, find_token, graph_error, rate_limited
 from workers.sandbox.limits import Limiter
 from workers.sandbox.oauth_table import DAY
-from workers.sandbox.state import Token, new_secret
+from workers.sandbox.state import Token, digest, new_secret
 from workers.sandbox.wire import Call, Routes, words
 
 LONG_SECONDS = 60 * DAY
@@ -102,7 +102,7 @@ class Instagram:
 
 def _long_lived(call: Call, token: Token) -> Response:
     now = call.state.now()
-    fresh = Token(new_secret("instagram-at-"), token.grant, now, now + LONG_SECONDS)
-    call.state.tokens.add(fresh)
+    fresh = new_secret("instagram-at-")
+    call.state.tokens.add(Token(digest(fresh), token.grant, now, now + LONG_SECONDS))
     call.accepted = "token"
-    return JSONResponse({"access_token": fresh.value, "token_type": "bearer", "expires_in": LONG_SECONDS})
+    return JSONResponse({"access_token": fresh, "token_type": "bearer", "expires_in": LONG_SECONDS})

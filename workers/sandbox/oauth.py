@@ -18,7 +18,7 @@ from typing import Literal
 from starlette.responses import JSONResponse, Response
 
 from workers.sandbox.oauth_table import Platform
-from workers.sandbox.state import Code, Grant, State, Token, new_secret
+from workers.sandbox.state import Code, Grant, State, Token, digest, new_secret
 from workers.sandbox.wire import Call, RefusedError, single_fields
 
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
@@ -51,7 +51,7 @@ class OAuthServer:
             fields = {**dict(call.query), **fields}
         value = self._need(fields, "token")
         tokens = call.state.tokens
-        token = tokens.refresh.get(value) or tokens.access.get(value)
+        token = tokens.refreshing(value) or tokens.bearer(value)
         known = token is not None and token.grant.platform == self.platform.id
         if token is not None and known:
             self._end(call, token)
@@ -62,7 +62,7 @@ class OAuthServer:
     def _end(self, call: Call, token: Token) -> None:
         call.accepted = "revoked"
         if self.platform.revoke_is_lenient and token.kind == "access":
-            call.state.tokens.access.pop(token.value, None)
+            call.state.tokens.access.pop(token.digest, None)
         else:
             token.grant.ended = "revoked"
 
@@ -91,12 +91,12 @@ class OAuthServer:
             raise self.refusal("verifier")
 
     def _challenge(self, method: str | None, verifier: str) -> str:
-        digest = hashlib.sha256(verifier.encode()).digest()
+        hashed = hashlib.sha256(verifier.encode()).digest()
         if method == "plain":
             return verifier
         if self.platform.pkce_hex:
-            return digest.hex()
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+            return hashed.hex()
+        return base64.urlsafe_b64encode(hashed).decode().rstrip("=")
 
     def _new_grant(self, state: State, code: Code) -> Grant:
         expires = state.now() + self.platform.refresh_seconds
@@ -104,7 +104,7 @@ class OAuthServer:
 
     def _refresh(self, call: Call, fields: dict[str, str]) -> Response:
         value = self._need(fields, "refresh_token")
-        token = call.state.tokens.refresh.get(value)
+        token = call.state.tokens.refreshing(value)
         if token is None or token.grant.platform != self.platform.id or token.grant.ended is not None:
             raise self.refusal("refresh")
         if token.used:
@@ -120,25 +120,24 @@ class OAuthServer:
     def _issue(self, state: State, grant: Grant, with_refresh: bool) -> Response:
         now, platform = state.now(), self.platform
         kind = "short" if platform.shape == "instagram" else "access"
-        access = Token(new_secret(f"{platform.id}-at-"), grant, now, now + platform.access_seconds, kind=kind)
-        state.tokens.add(access)
+        access = new_secret(f"{platform.id}-at-")
+        state.tokens.add(Token(digest(access), grant, now, now + platform.access_seconds, kind=kind))
         scope = platform.answer_separator.join(sorted(grant.scopes))
         if platform.shape == "instagram":
             account = int(grant.person.account_id(platform.id))
-            body = {"access_token": access.value, "user_id": account, "permissions": sorted(grant.scopes)}
+            body = {"access_token": access, "user_id": account, "permissions": sorted(grant.scopes)}
             return JSONResponse(body, headers=_NO_STORE)
         answer: dict[str, str | int] = {
             "token_type": platform.token_type,
             "expires_in": platform.access_seconds,
-            "access_token": access.value,
+            "access_token": access,
             "scope": scope,
         }
         if with_refresh:
-            refresh = Token(
-                new_secret(f"{platform.id}-rt-"), grant, now, now + platform.refresh_seconds, kind="refresh"
-            )
-            state.tokens.add(refresh)
-            answer["refresh_token"] = refresh.value
+            refresh = new_secret(f"{platform.id}-rt-")
+            expires_at = now + platform.refresh_seconds
+            state.tokens.add(Token(digest(refresh), grant, now, expires_at, kind="refresh"))
+            answer["refresh_token"] = refresh
         if platform.shape == "tiktok":
             answer["open_id"] = grant.person.account_id(platform.id)
             answer["refresh_expires_in"] = platform.refresh_seconds

@@ -75,9 +75,11 @@ class Grant:
 
 @dataclass(slots=True)
 class Token:
-    """An access or refresh token. `used` marks a rotated refresh token, kept to notice its reuse."""
+    """An access or refresh token, known by its hash. `used` marks a rotated refresh token, kept to notice its
+    reuse.
+    """
 
-    value: str
+    digest: str
     grant: Grant
     issued_at: float
     expires_at: float | None
@@ -203,7 +205,7 @@ class Post:
 
 
 class Tokens:
-    """Codes and tokens by value. Lookups are by exact value; expiry is judged by the caller's clock."""
+    """Codes by value, tokens by the hash of theirs. Expiry is judged by the caller's clock."""
 
     def __init__(self) -> None:
         self.codes: OrderedDict[str, Code] = OrderedDict()
@@ -214,7 +216,15 @@ class Tokens:
         _put(self.codes, code.value, code)
 
     def add(self, token: Token) -> None:
-        _put(self.refresh if token.kind == "refresh" else self.access, token.value, token)
+        _put(self.refresh if token.kind == "refresh" else self.access, token.digest, token)
+
+    def bearer(self, value: str) -> Token | None:
+        """The access token with this text."""
+        return self.access.get(digest(value))
+
+    def refreshing(self, value: str) -> Token | None:
+        """The refresh token with this text."""
+        return self.refresh.get(digest(value))
 
     def grants(self) -> Iterator[Grant]:
         for token in [*self.access.values(), *self.refresh.values()]:
@@ -386,11 +396,16 @@ class State:
         return self.settings.get((platform, person.key if person else ""), {}).get(name, default)
 
     def bearer(self, value: str) -> Token | None:
-        return self.tokens.access.get(value)
+        return self.tokens.bearer(value)
 
 
 def new_secret(prefix: str = "") -> str:
     return prefix + secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """SHA-256 in hex: what the sandbox keeps of a token."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _put(store: dict[Any, Any], key: object, value: object) -> None:

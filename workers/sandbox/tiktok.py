@@ -1,13 +1,15 @@
-"""TikTok API v2: so far the account of the person ("Get User Info", "Error Handling")."""
+"""TikTok API v2: the account of the person ("Get User Info"), and where the rest of the API is."""
 
 from __future__ import annotations
 
-import secrets
+from starlette.responses import Response
 
-from starlette.responses import JSONResponse, Response
-
+from workers.sandbox.limits import Limiter
 from workers.sandbox.oauth import find_bearer
-from workers.sandbox.wire import Call, RefusedError, Routes
+from workers.sandbox.tiktok_files import Uploads
+from workers.sandbox.tiktok_posting import Posting
+from workers.sandbox.tiktok_wire import envelope, error
+from workers.sandbox.wire import Call, Routes
 
 _SCOPE_OF_FIELD = {
     "open_id": "user.info.basic",
@@ -25,32 +27,30 @@ _SCOPE_OF_FIELD = {
 class TikTok:
     """Handlers of the API at the root `/tiktok`."""
 
+    def __init__(self, limiter: Limiter) -> None:
+        self._posting = Posting(limiter)
+        self._uploads = Uploads()
+
     def register(self, routes: Routes) -> None:
         routes.add("GET", "/tiktok/v2/user/info/", self.user)
+        self._posting.register(routes)
+        self._uploads.register(routes)
 
     def rate_limited(self, call: Call) -> Response:
-        return _error(
-            429, "rate_limit_exceeded", "The API rate limit was exceeded. Please try again later."
-        ).response()
+        return error(429, "rate_limit_exceeded").response()
 
     def unknown_path(self, call: Call, is_known: bool) -> Response:
-        return _error(404, "invalid_params", "Unsupported path").response()
+        return error(404, "invalid_params", "Unsupported path").response()
 
     async def user(self, call: Call) -> Response:
         token = find_bearer(call, "tiktok")
         if isinstance(token, str):
-            raise _error(
-                401, "access_token_invalid", "The access token is invalid or not found in the request."
-            )
+            raise error(401, "access_token_invalid")
         wanted = [name for name in call.query.get("fields", "").split(",") if name]
         if not wanted or any(name not in _SCOPE_OF_FIELD for name in wanted):
-            raise _error(400, "invalid_params", "Fields is required and must be valid.")
+            raise error(400, "invalid_params", "Fields is required and must be valid.")
         if any(_SCOPE_OF_FIELD[name] not in token.grant.scopes for name in wanted):
-            raise _error(
-                401,
-                "scope_not_authorized",
-                "The user did not authorize the scope required for completing this request.",
-            )
+            raise error(401, "scope_not_authorized")
         person = token.grant.person
         account = person.account_id("tiktok")
         everything: dict[str, object] = {
@@ -62,13 +62,6 @@ class TikTok:
             "bio_description": person.headline,
             "is_verified": False,
             "follower_count": 0,
-            "video_count": 0,
+            "video_count": len(call.state.posts.of("tiktok", person)),
         }
-        error = {"code": "ok", "message": "", "log_id": secrets.token_hex(16)}
-        return JSONResponse({"data": {"user": {name: everything[name] for name in wanted}}, "error": error})
-
-
-def _error(status: int, code: str, message: str) -> RefusedError:
-    return RefusedError(
-        status, {"data": {}, "error": {"code": code, "message": message, "log_id": secrets.token_hex(16)}}
-    )
+        return envelope({"user": {name: everything[name] for name in wanted}})

@@ -148,7 +148,7 @@ class YouTubeUpload:
         stored = media.file.size if media.file else 0
         headers = {"range": f"bytes=0-{stored - 1}"} if stored else {}
         if span is not None:
-            call.accepted = media.id
+            call.accepted = f"part-{stored}"  # the session's id is a capability, and never shown
         return Response(status_code=308, headers={"content-length": "0", **headers})
 
     def _store(self, call: Call, media: Media, first: int, last: int) -> None:

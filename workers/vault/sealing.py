@@ -92,6 +92,28 @@ class TokenContext:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadContext:
+    """The place of the URL of an upload session: whoever has the URL can write into that upload. It belongs to
+    one target of one person, and is kept only until that is published.
+    """
+
+    user_id: UUID
+    connection_id: UUID
+    target_id: UUID
+    platform: str
+
+    def parts(self) -> tuple[bytes, ...]:
+        """See `Sealable.parts`."""
+        return (
+            b"nexora.upload",
+            self.user_id.bytes,
+            self.connection_id.bytes,
+            self.target_id.bytes,
+            self.platform.encode("utf-8"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class VerifierContext:
     """The place of a PKCE verifier: the authorization request that it belongs to (SHA-256 of its state, 32
     bytes).

@@ -36,7 +36,7 @@ from starlette.responses import RedirectResponse, Response
 
 from workers.errors import NexoraError, ProviderError, RuleError
 from workers.gateway import FlowTicket, OAuthFlow, ResolvedConnection
-from workers.jobs.refresh import TokenPlace, ends_at, seal_tokens
+from workers.jobs.sealed_tokens import TokenPlace, ends_at, seal_tokens
 from workers.logs import get_logger
 from workers.providers.oauth import ExternalProfile, PlatformOAuth, TokenGrant, redirect_uri
 from workers.vault import SecretToken, Vault, VaultError, VerifierContext, sealed_from_text, sealed_to_text

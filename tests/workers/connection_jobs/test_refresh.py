@@ -24,7 +24,8 @@ from workers.errors import (
 )
 from workers.gateway import ClaimedJob, JobResult, TokenLease
 from workers.jobs import refresh as module
-from workers.jobs.refresh import RefreshBusyError, TokenKeeper, TokenPlace, run_refreshes, seal_tokens
+from workers.jobs.refresh import RefreshBusyError, TokenKeeper, run_refreshes
+from workers.jobs.sealed_tokens import TokenPlace, seal_tokens
 from workers.settings import PLATFORMS
 from workers.vault import Keyring, SecretToken, Vault, VaultError, sealed_from_text
 

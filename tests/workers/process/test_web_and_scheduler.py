@@ -22,9 +22,9 @@ from workers.cli import main as cli
 from workers.errors import ConfigurationError, TransportError
 from workers.gateway import HousekeepingResult
 from workers.jobs.housekeeping import run_housekeeping
-from workers.process import WebServer
 from workers.scheduler import Scheduler
 from workers.vault.keyring import new_keyring_json
+from workers.web.server import WebServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 

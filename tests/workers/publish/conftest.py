@@ -11,7 +11,7 @@ import pytest
 
 from tests.workers.providers.claims import Platform, no_sleep
 from tests.workers.publish.fakes import FakeDatabase, FakeMembership, FakeTokens
-from workers.jobs.publish import Limits, PublishJob
+from workers.jobs.publishing import Limits, PublishJob
 from workers.metrics import Metrics
 from workers.providers.linkedin import LinkedInPublisher
 from workers.providers.x import XPublisher

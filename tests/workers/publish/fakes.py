@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from workers.errors import FileChangedError, FileMissingError
-from workers.gateway import ClaimedTarget, ReportAnswer, TargetResult
+from workers.gateway import ClaimedTarget, FollowUpItem, ReportAnswer, TargetResult
 from workers.jobs import Identity
 from workers.vault import SecretToken
 
@@ -42,6 +42,9 @@ class Row:
     sealed_access: str = "sealed"
     generation: int = 1
     results: list[TargetResult] = field(default_factory=list)
+    external_id: str | None = None
+    parts: list[list[str | None]] = field(default_factory=list)
+    """Text and external id of each part that follows the post."""
 
 
 class FakeDatabase:
@@ -125,6 +128,11 @@ class FakeDatabase:
             progress=None if row.progress is None else dict(row.progress),
             sealed_access=row.sealed_access,
             generation=row.generation,
+            external_id=row.external_id,
+            follow_ups=tuple(
+                FollowUpItem(position=index + 1, text=text or "", external_id=external_id)
+                for index, (text, external_id) in enumerate(row.parts)
+            ),
         )
 
     async def next_publish_due(self) -> datetime | None:
@@ -167,6 +175,32 @@ class FakeDatabase:
             marked.add(target_id)
         await self._hook(self.after, "mark_sending", targets)
         return frozenset(marked)
+
+    async def record_part(
+        self,
+        worker_id: UUID,
+        target_id: UUID,
+        attempt: int,
+        position: int,
+        external_id: str,
+        external_url: str | None,
+        charge: str | None,
+    ) -> bool:
+        await self._enter("record_part", (target_id, position, external_id))
+        row = self._held(worker_id, target_id, attempt)
+        if row is not None:
+            if position == 0:
+                row.external_id = external_id
+            else:
+                row.parts[position - 1][1] = external_id
+            row.sending_at = None
+            row.progress = {
+                name: value
+                for name, value in (row.progress or {}).items()
+                if name not in ("sending_attempt", "platform_key", "send_ended")
+            }
+        await self._hook(self.after, "record_part", (target_id, position, external_id))
+        return row is not None
 
     async def report_targets(self, worker_id: UUID, results: Sequence[TargetResult]) -> list[ReportAnswer]:
         await self._enter("report_targets", results)
@@ -229,7 +263,7 @@ class FakeTokens:
         given: tuple[SecretToken, int] = self.opening
         return given
 
-    async def renew(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
+    async def renew(self, claim: ClaimedTarget, worker_id: UUID, generation: int) -> tuple[SecretToken, int]:
         self.renewals += 1
         if isinstance(self.renewing, Exception):
             raise self.renewing

@@ -18,7 +18,8 @@ from tests.workers.publish.fakes import now
 from workers.errors import ContractMismatchError, DatabaseError, NotSentError, TransportError
 from workers.gateway import UNREADABLE_ANSWER
 from workers.jobs import FRESH_SECONDS
-from workers.jobs import publish as module
+from workers.jobs.publishing import attempt as module
+from workers.jobs.publishing import loop
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +89,7 @@ async def test_a_drain_claims_in_batches_and_reports_in_batches(world: World) ->
 async def test_a_drain_looks_at_everything_now_and_then(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_SWEEP_SECONDS", 0.0)
     world.platform.answers[POST] = _created
     for _ in range(40):
         world.database.add()

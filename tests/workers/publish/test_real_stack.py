@@ -16,13 +16,10 @@ import pytest
 from supabase import Client
 
 from tests.sandbox.flow import png
-from tests.support.api import Api
+from tests.support.api import PASSWORD, Api
 from tests.support.running import REDIRECT, RunningWorker, running_worker
 from tests.support.waiting import wait_until
 from workers.sandbox import Sandbox
-
-# The persons' client builds its own HTTP client with arguments that it calls deprecated itself.
-pytestmark = pytest.mark.filterwarnings("ignore:The '.*' parameter is deprecated:DeprecationWarning")
 
 
 @dataclass
@@ -105,15 +102,19 @@ _people = 0
 
 
 @pytest.fixture
-def person(service: Service) -> Person:
+def person(service: Service) -> Iterator[Person]:
     """A new person whose accounts on X and LinkedIn are connected through the browser's steps."""
     global _people
     _people += 1
     key = f"p{_people}"
     service.sandbox.control.add_person(key, f"Person {_people}", f"person_{_people}")
-    client = service.api.sign_up()
-    connections = {platform: connect(service, client, platform, key) for platform in ("x", "linkedin")}
-    return Person(client, connections, service)
+    with service.api.client() as client:
+        data = {"birth_date": "1990-01-01"}
+        client.auth.sign_up(
+            {"email": f"{uuid.uuid4().hex}@people.example", "password": PASSWORD, "options": {"data": data}}
+        )
+        connections = {platform: connect(service, client, platform, key) for platform in ("x", "linkedin")}
+        yield Person(client, connections, service)
 
 
 def connect(service: Service, client: Client, platform: str, key: str) -> str:

@@ -22,6 +22,7 @@ from workers.vault import (
     Keyring,
     SecretToken,
     TokenContext,
+    UploadContext,
     Vault,
     VaultError,
     VerifierContext,
@@ -57,7 +58,9 @@ def record(vault: Vault) -> bytes:
     return vault.seal(SecretToken(CANARY), PLACE)
 
 
-def refused(vault: Vault, record: bytes, place: TokenContext | VerifierContext = PLACE) -> None:
+def refused(
+    vault: Vault, record: bytes, place: TokenContext | UploadContext | VerifierContext = PLACE
+) -> None:
     """Every refusal is the same: one class, one message, no cause that says more."""
     with pytest.raises(VaultError) as caught:
         vault.open(record, place)
@@ -151,10 +154,11 @@ def test_every_truncation_and_extension_is_noticed(vault: Vault, record: bytes) 
         dataclasses.replace(PLACE, generation=8),
         dataclasses.replace(PLACE, generation=-1),
         VerifierContext(bytes(32)),
+        UploadContext(USER, CONNECTION, CONNECTION, "x"),
     ],
 )
 def test_does_not_open_anywhere_else(
-    vault: Vault, record: bytes, place: TokenContext | VerifierContext
+    vault: Vault, record: bytes, place: TokenContext | UploadContext | VerifierContext
 ) -> None:
     refused(vault, record, place)
 
@@ -409,3 +413,17 @@ def test_a_verifier_opens_for_its_own_state_only(vault: Vault) -> None:
     assert vault.open(record, place).reveal() == "verifier"
     refused(vault, record, VerifierContext(hashlib.sha256(b"another").digest()))
     refused(vault, record, TokenContext(uuid4(), uuid4(), "x", "access", 1))
+
+
+def test_the_url_of_an_upload_opens_for_its_own_target_only(vault: Vault) -> None:
+    target = uuid4()
+    place = UploadContext(USER, CONNECTION, target, "youtube")
+    record = vault.seal(SecretToken("https://upload.example/session"), place)
+    assert vault.open(record, place).reveal() == "https://upload.example/session"
+    for other in (
+        UploadContext(OTHER_USER, CONNECTION, target, "youtube"),
+        UploadContext(USER, OTHER_CONNECTION, target, "youtube"),
+        UploadContext(USER, CONNECTION, uuid4(), "youtube"),
+        UploadContext(USER, CONNECTION, target, "tiktok"),
+    ):
+        refused(vault, record, other)
