@@ -110,8 +110,10 @@
 \ir 40_publishing/weighted_length.sql
 \ir 40_publishing/target_states.sql
 \ir 40_publishing/post_targets.sql
+\ir 40_publishing/target_follow_ups.sql
 \ir 40_publishing/target_events.sql
 \ir 40_publishing/publish_attempts.sql
+\ir 40_publishing/publish_costs.sql
 \ir 40_publishing/target_problems.sql
 \ir 40_publishing/target_reports.sql
 \ir 40_publishing/platform_budgets.sql
@@ -123,19 +125,23 @@
 \ir 40_publishing/pace_leases.sql
 \ir 40_publishing/claim_targets.sql
 \ir 40_publishing/mark_sending.sql
+\ir 40_publishing/record_part.sql
 \ir 40_publishing/report_targets.sql
 \ir 40_publishing/housekeeping.sql
 \ir ../policies/40_publishing/platform_rules.sql
 \ir ../policies/40_publishing/target_states.sql
 \ir ../policies/40_publishing/post_targets.sql
+\ir ../policies/40_publishing/target_follow_ups.sql
 \ir ../policies/40_publishing/target_events.sql
 \ir ../policies/40_publishing/publish_attempts.sql
+\ir ../policies/40_publishing/publish_costs.sql
 \ir ../policies/40_publishing/target_problems.sql
 \ir ../policies/40_publishing/platform_budgets.sql
 \ir ../policies/40_publishing/schedule.sql
 \ir ../policies/40_publishing/change_target.sql
 \ir ../policies/40_publishing/claim_targets.sql
 \ir ../policies/40_publishing/mark_sending.sql
+\ir ../policies/40_publishing/record_part.sql
 \ir ../policies/40_publishing/report_targets.sql
 
 -- 45_scheduling: local times, slots, moves, warnings, series, import, calendar feed

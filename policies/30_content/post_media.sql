@@ -2,8 +2,8 @@
 
 alter table public.post_media enable row level security;
 grant select, delete on public.post_media to authenticated;
-grant insert (post_id, media_id, user_id, position) on public.post_media to authenticated;
-grant update (position) on public.post_media to authenticated;
+grant insert (post_id, media_id, user_id, position, role) on public.post_media to authenticated;
+grant update (position, role) on public.post_media to authenticated;
 create policy post_media_select_owner on public.post_media for select to authenticated
   using ((select auth.uid()) = user_id);
 create policy post_media_insert_owner on public.post_media for insert to authenticated

@@ -18,7 +18,8 @@ create function private.claim_targets(
 ) returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
-  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb
+  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb, external_id text,
+  follow_ups jsonb
 )
 language plpgsql volatile security definer
 set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
@@ -59,10 +60,14 @@ begin
       t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body), t.options,
       (select coalesce(jsonb_agg(jsonb_build_object('bucket_id', m.bucket_id, 'object_name', m.object_name,
                 'kind', m.kind, 'mime_type', m.mime_type, 'size_bytes', m.size_bytes, 'alt_text', m.alt_text,
-                'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms) order by pm.position), '[]')
+                'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms, 'role', pm.role)
+                order by pm.role, pm.position), '[]')
        from public.post_media pm join public.media m on m.id = pm.media_id where pm.post_id = t.post_id),
       c.scopes, replace(encode(v.sealed_access, 'base64'), E'\n', ''), v.generation, v.access_expires_at,
-      t.scheduled_at, l.sending_at, coalesce(l.progress, '{}');
+      t.scheduled_at, l.sending_at, coalesce(l.progress, '{}'), t.external_id,
+      (select coalesce(jsonb_agg(jsonb_build_object('position', f.position, 'text', f.body, 'external_id', f.external_id)
+                order by f.position), '[]')
+       from public.target_follow_ups f where f.target_id = t.id);
   get diagnostics v_taken = row_count;
   if v_taken < cardinality(v_leased) then
     perform private.refuse_leased(v_leased, p_now);
@@ -173,7 +178,8 @@ create function worker.claim_targets(p_worker_id uuid, p_limit int, p_since time
 returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
-  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb
+  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb, external_id text,
+  follow_ups jsonb
 )
 language sql volatile security invoker set search_path = '' as $$
   select * from private.claim_targets(p_worker_id, p_limit, p_since)

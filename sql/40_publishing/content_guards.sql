@@ -1,4 +1,4 @@
--- Triggers on posts, post_media and post_targets
+-- Triggers on posts, post_media, target_follow_ups and post_targets
 -- Why:     what was checked when a post was scheduled stays true until it is published, and what a worker has in hand does
 --          not change under it: a probe compares what was sent with what the platform shows.
 -- Caller:  the statements of people. Workers and erasure (no auth.uid()) pass: they act on rules of their own.
@@ -85,6 +85,30 @@ comment on function private.tg_post_media__check_edit() is
 create trigger _300_check_edit after insert or update or delete on public.post_media for each row
   execute function private.tg_post_media__check_edit();
 
+-- A target that waits for a retry of a thread is at rest, too: parts that are not out yet may still be changed.
+create function private.tg_target_follow_ups__check_edit() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_target uuid := case when tg_op = 'DELETE' then old.target_id else new.target_id end;
+  v_post uuid;
+begin
+  if auth.uid() is null then
+    return null;
+  end if;
+  -- When the target itself is being deleted it is not seen here any more, and there is nothing to keep.
+  select t.post_id into v_post from public.post_targets t where t.id = v_target;
+  if found then
+    perform private.require_content_at_rest(v_post, 'NX423');
+    perform private.check_scheduled_targets(v_post);
+  end if;
+  return null;
+end;
+$$;
+comment on function private.tg_target_follow_ups__check_edit() is
+  'AFTER INSERT, UPDATE, DELETE: what follows a scheduled post keeps the rules.';
+create trigger _300_check_edit after insert or update or delete on public.target_follow_ups for each row
+  execute function private.tg_target_follow_ups__check_edit();
+
 -- The row policy lets people edit drafts and scheduled targets only. A claim and an edit meet in the row lock: the later
 -- one sees the earlier one's version.
 create function private.tg_post_targets__check_edit() returns trigger
@@ -125,5 +149,6 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.tg_posts__check_edit', 'Reads the queue on behalf of a person who edits a post.'),
   ('private.tg_posts__check_delete', 'Reads the queue on behalf of a person who deletes a post.'),
   ('private.tg_post_media__check_edit', 'Reads the queue on behalf of a person who edits the files of a post.'),
+  ('private.tg_target_follow_ups__check_edit', 'Reads the queue on behalf of a person who edits a thread.'),
   ('private.tg_post_targets__check_edit', 'Keeps updated_at, which people cannot write, and judges with private rules.'),
   ('private.tg_post_targets__forget', 'Deletes queue rows, events and attempts, on which people have no rights.');

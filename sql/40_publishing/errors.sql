@@ -24,6 +24,8 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX435', 'The platform does not say whether the post was published', 'Look there, then tell us with resolve_unconfirmed().',
    409),
   ('NX436', 'Publishing failed too many times', 'Look at the last failure, then retry.', 409),
+  ('NX439', 'Only the first parts of the thread could be published within its time window', 'Retry it: it goes on where it '
+    'stopped.', 409),
   ('NX437', 'You told us that the post was not published', 'Retry it.', 409),
   ('NX438', 'The platform takes no more posts for now, and not in time for this one',
    'Choose a later time, or retry when the platform''s window begins anew.', 409);

@@ -36,6 +36,7 @@ returns uuid[]
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_done uuid[];
+  v_charges private.target_charge[];
 begin
   with report as materialized (
     select distinct on (r.target_id) r.* from unnest(p_reports) r where r.outcome = 'published' order by r.target_id
@@ -45,12 +46,12 @@ begin
     returning q.attempt, q.leased_at, q.sending_at, q.progress, r.*
   ), done as (
     update public.post_targets t
-    set state = 'published', published_at = p_now, external_id = left(g.external_id, 512),
-        external_url = case when g.external_url ~ '^https://' and length(g.external_url) <= 2000
-                            then g.external_url end,
+    set state = 'published', published_at = p_now, external_id = coalesce(left(g.external_id, 512), t.external_id),
+        external_url = coalesce(case when g.external_url ~ '^https://' and length(g.external_url) <= 2000
+                                     then g.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     from gone g where t.id = g.target_id
-    returning t.id, t.user_id, t.attempt, g.leased_at, g.sending_at, g.http_status,
+    returning t.id, t.user_id, t.attempt, g.charge, g.leased_at, g.sending_at, g.http_status,
               coalesce(g.platform_key, g.progress ->> 'platform_key') as platform_key
   ), tried as (
     insert into private.publish_attempts (target_id, attempt, finished_at, user_id, worker_id, claimed_at, sending_at,
@@ -59,7 +60,12 @@ begin
            left(d.platform_key, 512)
     from done d
   )
-  select coalesce(array_agg(d.id), '{}') into v_done from done d;
+  select coalesce(array_agg(d.id), '{}'),
+         array_agg(row(d.id, d.charge)::private.target_charge) filter (where d.charge is not null)
+    into v_done, v_charges from done d;
+  if v_charges is not null then
+    perform private.charge_targets(v_charges, p_now);
+  end if;
   return v_done;
 end;
 $$;
@@ -241,15 +247,17 @@ begin
   end if;
   perform private.dequeue('publish', v_target.id);
   update public.post_targets t
-    set state = 'published', published_at = p_now, external_id = left(p_report.external_id, 512),
-        external_url = case when p_report.external_url ~ '^https://' and length(p_report.external_url) <= 2000
-                            then p_report.external_url end,
+    set state = 'published', published_at = p_now,
+        external_id = coalesce(left(p_report.external_id, 512), t.external_id),
+        external_url = coalesce(case when p_report.external_url ~ '^https://' and length(p_report.external_url) <= 2000
+                                     then p_report.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     where t.id = v_target.id;
   insert into private.publish_attempts (target_id, attempt, finished_at, user_id, worker_id, sending_at, outcome, code)
     values (v_target.id, p_report.attempt, p_now, v_target.user_id, p_worker_id,
             coalesce(v_lease.sending_at, p_now), 'published', 'late')
     on conflict do nothing;
+  perform private.charge_targets(array[row(v_target.id, p_report.charge)::private.target_charge], p_now);
   return true;
 end;
 $$;
@@ -263,7 +271,7 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds, budget}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
+  'retry_after_seconds, budget, charge}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
   'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
   'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
 

@@ -42,9 +42,15 @@ begin
     from verdict v where q.lane = 'publish' and q.subject_id = v.target_id and v.due_at is not null
   ), settled as (
     update public.post_targets t
-    set state = v.state, failure_code = v.code, failure_message = left(v.message, 500), updated_at = p_now,
+    set state = case when c.is_incomplete then 'failed' else v.state end,
+        failure_code = case when c.is_incomplete then 'NX439' else v.code end,
+        failure_message = case when c.is_incomplete then private.error_message('NX439') else left(v.message, 500) end,
+        updated_at = p_now,
         attempt = greatest(t.attempt, b.attempt), attempt_base = t.attempt_base + coalesce(v.is_uncounted, false)::int
     from verdict v left join before b on b.subject_id = v.target_id
+      join public.post_targets s on s.id = v.target_id
+      -- A thread of which a part is out was not missed: what is there stays, and the person can have it go on.
+      cross join lateral (select v.state = 'missed' and s.external_id is not null) c (is_incomplete)
     where t.id = v.target_id
     returning t.id, t.user_id
   ), tried as (

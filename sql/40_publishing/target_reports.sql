@@ -15,7 +15,8 @@ create type private.target_report as (
   http_status int,
   platform_key text,
   retry_after_seconds numeric,
-  budget jsonb
+  budget jsonb,
+  charge text
 );
 comment on type private.target_report is 'One element of the argument of report_targets.';
 
@@ -32,7 +33,8 @@ exception when data_exception then
     select row(private.uuid_or_null(e ->> 'target_id'), private.int_or_null(e ->> 'attempt'), e ->> 'outcome',
                e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
                private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
-               private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget')::private.target_report
+               private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget',
+               e ->> 'charge')::private.target_report
     from jsonb_array_elements(p_results) e);
 end;
 $$;

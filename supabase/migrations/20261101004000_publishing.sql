@@ -29,6 +29,8 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX435', 'The platform does not say whether the post was published', 'Look there, then tell us with resolve_unconfirmed().',
    409),
   ('NX436', 'Publishing failed too many times', 'Look at the last failure, then retry.', 409),
+  ('NX439', 'Only the first parts of the thread could be published within its time window', 'Retry it: it goes on where it '
+    'stopped.', 409),
   ('NX437', 'You told us that the post was not published', 'Retry it.', 409),
   ('NX438', 'The platform takes no more posts for now, and not in time for this one',
    'Choose a later time, or retry when the platform''s window begins anew.', 409);
@@ -356,6 +358,52 @@ end $$;
 insert into private.definer_ledger (function_name, reason) values
   ('private.tg_post_targets__set_platform', 'Sees the account of the row, whoever inserts it, so that the platform is true.');
 
+-- ==== sql/40_publishing/target_follow_ups.sql
+
+-- public.target_follow_ups
+-- Why:     what goes out after a post: the further parts of a thread on X, the first comment elsewhere. Each part keeps the
+--          platform's id as soon as it is out, so that whoever takes the target next goes on behind it.
+-- Caller:  people add, edit and remove parts that are not out yet; workers read them with a claim and record them one by one.
+-- Errors:  NX010 a person changed a protected column. NX410, NX423 as in content_guards.sql.
+-- Speed:   claims look it up by (target_id, position); most targets have none.
+
+create table public.target_follow_ups (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid(),
+  target_id uuid not null,
+  position int not null default 1,
+  body text not null,
+  external_id text,
+  external_url text,
+  published_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (id, user_id),
+  constraint each_follow_up_position_once unique (target_id, position) deferrable initially immediate,
+  foreign key (target_id, user_id) references public.post_targets (id, user_id) on delete cascade,
+  constraint position_is_1_to_100 check (position between 1 and 100),
+  constraint body_is_1_to_100000_long check (length(body) <= 100000 and body ~ '\S'),
+  constraint published_has_an_id check ((external_id is null) = (published_at is null)),
+  constraint external_id_is_bounded check (length(external_id) <= 512),
+  constraint external_url_is_https check (external_url ~ '^https://' and length(external_url) <= 2000)
+);
+create index target_follow_ups_target_id_user_id_idx on public.target_follow_ups (target_id, user_id);
+create index target_follow_ups_user_id_idx on public.target_follow_ups (user_id);
+
+comment on table public.target_follow_ups is
+  'What follows a post on one account: further parts of a thread, or the first comment, in order.';
+comment on column public.target_follow_ups.position is 'From 1; each position once per target.';
+comment on column public.target_follow_ups.body is 'Its text.';
+comment on column public.target_follow_ups.external_id is 'The platform''s id of it; empty until it is out.';
+comment on column public.target_follow_ups.external_url is 'Where people see it.';
+comment on column public.target_follow_ups.published_at is 'When the platform had it.';
+
+create trigger _100_protect before update on public.target_follow_ups for each row
+  execute function private.tg_protect_columns('id', 'user_id', 'target_id', 'external_id', 'external_url', 'published_at',
+    'created_at');
+create trigger _200_touch before update on public.target_follow_ups for each row
+  execute function private.tg_touch_updated_at();
+
 -- ==== sql/40_publishing/target_events.sql
 
 -- public.target_events
@@ -443,6 +491,89 @@ comment on column private.publish_attempts.platform_key is 'What the platform ca
 
 insert into private.partitioned_tables (table_name, retention) values ('private.publish_attempts', '13 months');
 select private.ensure_partitions();
+
+-- ==== sql/40_publishing/publish_costs.sql
+
+-- private.platform_prices, public.publish_costs, public.monthly_publish_costs
+-- Why:     X charges the deployment for every post, thirteen times as much when it holds a link. What a call cost is kept
+--          per call, at the price of that day, and people see it per post and per month.
+-- Caller:  record_part and report_targets write; people read. Prices change by migration: a new price is a new row.
+-- Repeat:  each accepted call is charged once, by the statement that records it.
+
+create table private.platform_prices (
+  platform_id text not null references public.platforms (id),
+  charge text not null,
+  valid_from date not null,
+  amount_micros bigint not null,
+  currency char(3) not null,
+  source text not null,
+  checked_on date not null,
+  primary key (platform_id, charge, valid_from),
+  constraint charge_is_snake_case check (charge ~ '^[a-z][a-z_]{2,40}$'),
+  constraint amount_is_not_negative check (amount_micros >= 0),
+  constraint source_is_given check (length(source) between 5 and 200)
+);
+comment on table private.platform_prices is 'What a platform charges for a call: dated, with source. The newest valid row counts.';
+comment on column private.platform_prices.charge is 'Name of the call as workers report it, such as post_create.';
+comment on column private.platform_prices.amount_micros is 'Millionths of the currency''s main unit, per call.';
+
+insert into private.platform_prices (platform_id, charge, valid_from, amount_micros, currency, source, checked_on) values
+  ('x', 'post_create', '2026-01-01', 15000, 'USD', 'X API documentation, pricing', '2026-11-20'),
+  ('x', 'post_create_with_url', '2026-01-01', 200000, 'USD', 'X API documentation, pricing', '2026-11-20');
+
+create table public.publish_costs (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  target_id uuid,
+  platform_id text not null references public.platforms (id),
+  charge text not null,
+  amount_micros bigint not null,
+  currency char(3) not null,
+  charged_at timestamptz not null,
+  unique (id, user_id),
+  foreign key (target_id, user_id) references public.post_targets (id, user_id) on delete set null (target_id),
+  constraint amount_is_not_negative check (amount_micros >= 0)
+);
+create index publish_costs_user_id_charged_at_idx on public.publish_costs (user_id, charged_at desc);
+create index publish_costs_target_id_user_id_idx on public.publish_costs (target_id, user_id);
+create index publish_costs_platform_id_idx on public.publish_costs (platform_id);
+comment on table public.publish_costs is 'What the platforms charged for publishing, one row per accepted call.';
+comment on column public.publish_costs.target_id is 'What was published; empty once the target has been deleted.';
+comment on column public.publish_costs.platform_id is 'Which platform charged.';
+comment on column public.publish_costs.currency is 'ISO 4217.';
+comment on column public.publish_costs.charged_at is 'When the call was recorded.';
+comment on column public.publish_costs.charge is 'Which price applied, such as post_create_with_url.';
+comment on column public.publish_costs.amount_micros is 'Millionths of the currency''s main unit: 15000 USD micros are 0.015 USD.';
+
+create type private.target_charge as (target_id uuid, charge text);
+comment on type private.target_charge is 'A call about a target that the platform charges for.';
+
+create function private.charge_targets(p_charges private.target_charge[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  insert into public.publish_costs (user_id, target_id, platform_id, charge, amount_micros, currency, charged_at)
+  select t.user_id, t.id, t.platform_id, c.charge, p.amount_micros, p.currency, p_now
+  from unnest(p_charges) c
+    join public.post_targets t on t.id = c.target_id
+    cross join lateral (
+      select x.amount_micros, x.currency from private.platform_prices x
+      where x.platform_id = t.platform_id and x.charge = c.charge and x.valid_from <= (p_now at time zone 'utc')::date
+      order by x.valid_from desc limit 1) p
+$$;
+comment on function private.charge_targets(private.target_charge[], timestamptz) is
+  'Notes what calls cost at the price of the day; calls without a price cost nothing.';
+
+create view public.monthly_publish_costs with (security_invoker = true) as
+  select c.user_id, date_trunc('month', c.charged_at at time zone 'utc')::date as month, c.platform_id, c.currency,
+         count(*) as calls, sum(c.amount_micros)::bigint as amount_micros
+  from public.publish_costs c
+  group by c.user_id, date_trunc('month', c.charged_at at time zone 'utc')::date, c.platform_id, c.currency;
+comment on view public.monthly_publish_costs is
+  'What publishing cost per month (UTC, its first day), platform and currency; amounts in millionths.';
+comment on column public.monthly_publish_costs.month is 'First day of the month (UTC).';
+comment on column public.monthly_publish_costs.platform_id is 'Which platform charged.';
+comment on column public.monthly_publish_costs.currency is 'ISO 4217.';
+comment on column public.monthly_publish_costs.calls is 'How many calls it charged for.';
+comment on column public.monthly_publish_costs.amount_micros is 'Their sum in millionths of the currency''s main unit.';
 
 -- ==== sql/40_publishing/target_problems.sql
 
@@ -579,7 +710,8 @@ create type private.target_report as (
   http_status int,
   platform_key text,
   retry_after_seconds numeric,
-  budget jsonb
+  budget jsonb,
+  charge text
 );
 comment on type private.target_report is 'One element of the argument of report_targets.';
 
@@ -596,7 +728,8 @@ exception when data_exception then
     select row(private.uuid_or_null(e ->> 'target_id'), private.int_or_null(e ->> 'attempt'), e ->> 'outcome',
                e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
                private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
-               private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget')::private.target_report
+               private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget',
+               e ->> 'charge')::private.target_report
     from jsonb_array_elements(p_results) e);
 end;
 $$;
@@ -823,9 +956,15 @@ begin
     from verdict v where q.lane = 'publish' and q.subject_id = v.target_id and v.due_at is not null
   ), settled as (
     update public.post_targets t
-    set state = v.state, failure_code = v.code, failure_message = left(v.message, 500), updated_at = p_now,
+    set state = case when c.is_incomplete then 'failed' else v.state end,
+        failure_code = case when c.is_incomplete then 'NX439' else v.code end,
+        failure_message = case when c.is_incomplete then private.error_message('NX439') else left(v.message, 500) end,
+        updated_at = p_now,
         attempt = greatest(t.attempt, b.attempt), attempt_base = t.attempt_base + coalesce(v.is_uncounted, false)::int
     from verdict v left join before b on b.subject_id = v.target_id
+      join public.post_targets s on s.id = v.target_id
+      -- A thread of which a part is out was not missed: what is there stays, and the person can have it go on.
+      cross join lateral (select v.state = 'missed' and s.external_id is not null) c (is_incomplete)
     where t.id = v.target_id
     returning t.id, t.user_id
   ), tried as (
@@ -1271,7 +1410,7 @@ insert into private.definer_ledger (function_name, reason) values
 
 -- ==== sql/40_publishing/content_guards.sql
 
--- Triggers on posts, post_media and post_targets
+-- Triggers on posts, post_media, target_follow_ups and post_targets
 -- Why:     what was checked when a post was scheduled stays true until it is published, and what a worker has in hand does
 --          not change under it: a probe compares what was sent with what the platform shows.
 -- Caller:  the statements of people. Workers and erasure (no auth.uid()) pass: they act on rules of their own.
@@ -1358,6 +1497,30 @@ comment on function private.tg_post_media__check_edit() is
 create trigger _300_check_edit after insert or update or delete on public.post_media for each row
   execute function private.tg_post_media__check_edit();
 
+-- A target that waits for a retry of a thread is at rest, too: parts that are not out yet may still be changed.
+create function private.tg_target_follow_ups__check_edit() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_target uuid := case when tg_op = 'DELETE' then old.target_id else new.target_id end;
+  v_post uuid;
+begin
+  if auth.uid() is null then
+    return null;
+  end if;
+  -- When the target itself is being deleted it is not seen here any more, and there is nothing to keep.
+  select t.post_id into v_post from public.post_targets t where t.id = v_target;
+  if found then
+    perform private.require_content_at_rest(v_post, 'NX423');
+    perform private.check_scheduled_targets(v_post);
+  end if;
+  return null;
+end;
+$$;
+comment on function private.tg_target_follow_ups__check_edit() is
+  'AFTER INSERT, UPDATE, DELETE: what follows a scheduled post keeps the rules.';
+create trigger _300_check_edit after insert or update or delete on public.target_follow_ups for each row
+  execute function private.tg_target_follow_ups__check_edit();
+
 -- The row policy lets people edit drafts and scheduled targets only. A claim and an edit meet in the row lock: the later
 -- one sees the earlier one's version.
 create function private.tg_post_targets__check_edit() returns trigger
@@ -1398,6 +1561,7 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.tg_posts__check_edit', 'Reads the queue on behalf of a person who edits a post.'),
   ('private.tg_posts__check_delete', 'Reads the queue on behalf of a person who deletes a post.'),
   ('private.tg_post_media__check_edit', 'Reads the queue on behalf of a person who edits the files of a post.'),
+  ('private.tg_target_follow_ups__check_edit', 'Reads the queue on behalf of a person who edits a thread.'),
   ('private.tg_post_targets__check_edit', 'Keeps updated_at, which people cannot write, and judges with private rules.'),
   ('private.tg_post_targets__forget', 'Deletes queue rows, events and attempts, on which people have no rights.');
 
@@ -1616,7 +1780,8 @@ create function private.claim_targets(
 ) returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
-  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb
+  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb, external_id text,
+  follow_ups jsonb
 )
 language plpgsql volatile security definer
 set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
@@ -1657,10 +1822,14 @@ begin
       t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body), t.options,
       (select coalesce(jsonb_agg(jsonb_build_object('bucket_id', m.bucket_id, 'object_name', m.object_name,
                 'kind', m.kind, 'mime_type', m.mime_type, 'size_bytes', m.size_bytes, 'alt_text', m.alt_text,
-                'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms) order by pm.position), '[]')
+                'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms, 'role', pm.role)
+                order by pm.role, pm.position), '[]')
        from public.post_media pm join public.media m on m.id = pm.media_id where pm.post_id = t.post_id),
       c.scopes, replace(encode(v.sealed_access, 'base64'), E'\n', ''), v.generation, v.access_expires_at,
-      t.scheduled_at, l.sending_at, coalesce(l.progress, '{}');
+      t.scheduled_at, l.sending_at, coalesce(l.progress, '{}'), t.external_id,
+      (select coalesce(jsonb_agg(jsonb_build_object('position', f.position, 'text', f.body, 'external_id', f.external_id)
+                order by f.position), '[]')
+       from public.target_follow_ups f where f.target_id = t.id);
   get diagnostics v_taken = row_count;
   if v_taken < cardinality(v_leased) then
     perform private.refuse_leased(v_leased, p_now);
@@ -1771,7 +1940,8 @@ create function worker.claim_targets(p_worker_id uuid, p_limit int, p_since time
 returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
-  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb
+  access_expires_at timestamptz, scheduled_at timestamptz, sending_at timestamptz, progress jsonb, external_id text,
+  follow_ups jsonb
 )
 language sql volatile security invoker set search_path = '' as $$
   select * from private.claim_targets(p_worker_id, p_limit, p_since)
@@ -1933,6 +2103,89 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.mark_sending', 'Changes queue rows, on which service_role has no rights.'),
   ('private.save_progress', 'Changes queue rows, on which service_role has no rights.');
 
+-- ==== sql/40_publishing/record_part.sql
+
+-- worker.record_part(worker, target, attempt, position, external_id, external_url, charge)
+-- Why:     a thread goes out part by part, and each part is an irreversible call of its own. Its id is stored and its mark
+--          cleared in one transaction: whoever takes the target next either finds the id, and goes on behind it, or the
+--          mark, and probes for exactly this part. No part goes out twice, none is skipped.
+-- Caller:  service_role, after each part of a target that has follow-ups; the post itself is part 0.
+-- Errors:  NX002 no external id, or a position below 0.
+-- Repeat:  safe: the same part again answers true and changes nothing.
+-- Locks:   worker (shared), queue row, target, follow-up.
+
+create function private.record_part(
+  p_worker_id uuid, p_target_id uuid, p_attempt int, p_position int, p_external_id text, p_external_url text,
+  p_charge text, p_now timestamptz default now()
+) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_lease private.queue;
+begin
+  if coalesce(p_external_id, '') = '' or length(p_external_id) > 512 or coalesce(p_position, -1) < 0 then
+    perform private.fail('NX002', p_detail := 'p_position, p_external_id');
+  end if;
+  perform private.hold_worker(p_worker_id);
+  select * into v_lease from private.queue q
+    where q.lane = 'publish' and q.subject_id = p_target_id and q.worker_id = p_worker_id and q.attempt = p_attempt
+    for update;
+  if not found then
+    return false;
+  elsif v_lease.sending_at is null then
+    return private.part_id(p_target_id, p_position) is not distinct from p_external_id;
+  end if;
+  update private.queue q
+    set sending_at = null, leased_at = p_now,
+        progress = q.progress - '{sending_attempt,platform_key,send_ended}'::text[]
+    where q.lane = 'publish' and q.subject_id = p_target_id;
+  perform private.store_part(p_target_id, p_position, p_external_id,
+    case when p_external_url ~ '^https://' and length(p_external_url) <= 2000 then p_external_url end, p_now);
+  perform private.charge_targets(array[row(p_target_id, p_charge)::private.target_charge], p_now);
+  return true;
+end;
+$$;
+comment on function private.record_part(uuid, uuid, int, int, text, text, text, timestamptz) is
+  'Body of worker.record_part().';
+
+create function private.part_id(p_target_id uuid, p_position int) returns text
+language sql stable security invoker set search_path = '' as $$
+  select case when p_position = 0 then (select t.external_id from public.post_targets t where t.id = p_target_id)
+    else (select f.external_id from public.target_follow_ups f
+          where f.target_id = p_target_id and f.position = p_position) end
+$$;
+comment on function private.part_id(uuid, int) is 'The platform''s id of the post (0) or of a follow-up; NULL: not out.';
+
+create function private.store_part(
+  p_target_id uuid, p_position int, p_external_id text, p_external_url text, p_now timestamptz
+) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if p_position = 0 then
+    update public.post_targets t set external_id = p_external_id, external_url = p_external_url, updated_at = p_now
+      where t.id = p_target_id;
+  else
+    update public.target_follow_ups f
+      set external_id = p_external_id, external_url = p_external_url, published_at = p_now
+      where f.target_id = p_target_id and f.position = p_position;
+  end if;
+end;
+$$;
+comment on function private.store_part(uuid, int, text, text, timestamptz) is 'Keeps where a part is on the platform.';
+
+create function worker.record_part(
+  p_worker_id uuid, p_target_id uuid, p_attempt int, p_position int, p_external_id text,
+  p_external_url text default null, p_charge text default null
+) returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.record_part(p_worker_id, p_target_id, p_attempt, p_position, p_external_id, p_external_url, p_charge)
+$$;
+comment on function worker.record_part(uuid, uuid, int, int, text, text, text) is
+  'Stores the id of a part that is out (0: the post itself) and clears the mark of its sending. Mark again before the '
+  'next part. false: the lease is gone; report nothing.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.record_part', 'Changes queue rows and targets, on which service_role has no rights.');
+
 -- ==== sql/40_publishing/report_targets.sql
 
 -- worker.report_targets(worker, results)
@@ -1973,6 +2226,7 @@ returns uuid[]
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_done uuid[];
+  v_charges private.target_charge[];
 begin
   with report as materialized (
     select distinct on (r.target_id) r.* from unnest(p_reports) r where r.outcome = 'published' order by r.target_id
@@ -1982,12 +2236,12 @@ begin
     returning q.attempt, q.leased_at, q.sending_at, q.progress, r.*
   ), done as (
     update public.post_targets t
-    set state = 'published', published_at = p_now, external_id = left(g.external_id, 512),
-        external_url = case when g.external_url ~ '^https://' and length(g.external_url) <= 2000
-                            then g.external_url end,
+    set state = 'published', published_at = p_now, external_id = coalesce(left(g.external_id, 512), t.external_id),
+        external_url = coalesce(case when g.external_url ~ '^https://' and length(g.external_url) <= 2000
+                                     then g.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     from gone g where t.id = g.target_id
-    returning t.id, t.user_id, t.attempt, g.leased_at, g.sending_at, g.http_status,
+    returning t.id, t.user_id, t.attempt, g.charge, g.leased_at, g.sending_at, g.http_status,
               coalesce(g.platform_key, g.progress ->> 'platform_key') as platform_key
   ), tried as (
     insert into private.publish_attempts (target_id, attempt, finished_at, user_id, worker_id, claimed_at, sending_at,
@@ -1996,7 +2250,12 @@ begin
            left(d.platform_key, 512)
     from done d
   )
-  select coalesce(array_agg(d.id), '{}') into v_done from done d;
+  select coalesce(array_agg(d.id), '{}'),
+         array_agg(row(d.id, d.charge)::private.target_charge) filter (where d.charge is not null)
+    into v_done, v_charges from done d;
+  if v_charges is not null then
+    perform private.charge_targets(v_charges, p_now);
+  end if;
   return v_done;
 end;
 $$;
@@ -2178,15 +2437,17 @@ begin
   end if;
   perform private.dequeue('publish', v_target.id);
   update public.post_targets t
-    set state = 'published', published_at = p_now, external_id = left(p_report.external_id, 512),
-        external_url = case when p_report.external_url ~ '^https://' and length(p_report.external_url) <= 2000
-                            then p_report.external_url end,
+    set state = 'published', published_at = p_now,
+        external_id = coalesce(left(p_report.external_id, 512), t.external_id),
+        external_url = coalesce(case when p_report.external_url ~ '^https://' and length(p_report.external_url) <= 2000
+                                     then p_report.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     where t.id = v_target.id;
   insert into private.publish_attempts (target_id, attempt, finished_at, user_id, worker_id, sending_at, outcome, code)
     values (v_target.id, p_report.attempt, p_now, v_target.user_id, p_worker_id,
             coalesce(v_lease.sending_at, p_now), 'published', 'late')
     on conflict do nothing;
+  perform private.charge_targets(array[row(v_target.id, p_report.charge)::private.target_charge], p_now);
   return true;
 end;
 $$;
@@ -2200,7 +2461,7 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds, budget}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
+  'retry_after_seconds, budget, charge}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
   'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
   'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
 
@@ -2298,6 +2559,33 @@ create policy post_targets_delete_owner on public.post_targets for delete to aut
 create policy post_targets_all_usable_account on public.post_targets as restrictive for all to authenticated
   using ((select private.account_is_usable()));
 
+-- ==== policies/40_publishing/target_follow_ups.sql
+
+-- People read their own follow-ups, and add, edit and remove those that are not out, of targets that are not on their way
+-- or done (P3.6). Ids and times are the workers'.
+
+alter table public.target_follow_ups enable row level security;
+grant select, delete on public.target_follow_ups to authenticated;
+grant insert (id, user_id, target_id, position, body) on public.target_follow_ups to authenticated;
+grant update (position, body) on public.target_follow_ups to authenticated;
+create policy target_follow_ups_select_owner on public.target_follow_ups for select to authenticated
+  using ((select auth.uid()) = user_id);
+create policy target_follow_ups_insert_owner on public.target_follow_ups for insert to authenticated
+  with check ((select auth.uid()) = user_id and external_id is null and exists (
+    select from public.post_targets t where t.id = target_id
+      and t.state in ('draft', 'scheduled', 'failed', 'missed', 'cancelled')));
+create policy target_follow_ups_update_owner on public.target_follow_ups for update to authenticated
+  using ((select auth.uid()) = user_id and external_id is null)
+  with check ((select auth.uid()) = user_id and external_id is null and exists (
+    select from public.post_targets t where t.id = target_id
+      and t.state in ('draft', 'scheduled', 'failed', 'missed', 'cancelled')));
+create policy target_follow_ups_delete_owner on public.target_follow_ups for delete to authenticated
+  using ((select auth.uid()) = user_id and external_id is null and exists (
+    select from public.post_targets t where t.id = target_id
+      and t.state in ('draft', 'scheduled', 'failed', 'missed', 'cancelled')));
+create policy target_follow_ups_all_usable_account on public.target_follow_ups as restrictive for all to authenticated
+  using ((select private.account_is_usable()));
+
 -- ==== policies/40_publishing/target_events.sql
 
 -- People read the history of their own targets; the trigger alone writes it (P3.6).
@@ -2314,6 +2602,19 @@ create policy target_events_all_usable_account on public.target_events as restri
 -- Nobody: the functions of this service read and write it.
 
 alter table private.publish_attempts enable row level security;
+
+-- ==== policies/40_publishing/publish_costs.sql
+
+-- People read what their posts cost; reports alone write it. Prices are for the bodies of this context.
+
+alter table private.platform_prices enable row level security;
+alter table public.publish_costs enable row level security;
+grant select on public.publish_costs to authenticated;
+grant select on public.monthly_publish_costs to authenticated;
+create policy publish_costs_select_owner on public.publish_costs for select to authenticated
+  using ((select auth.uid()) = user_id);
+create policy publish_costs_all_usable_account on public.publish_costs as restrictive for all to authenticated
+  using ((select private.account_is_usable()));
 
 -- ==== policies/40_publishing/target_problems.sql
 
@@ -2368,6 +2669,13 @@ grant execute on function private.mark_sending(uuid, jsonb, timestamptz) to serv
 grant execute on function private.save_progress(uuid, uuid, int, jsonb, timestamptz) to service_role;
 grant execute on function worker.mark_sending(uuid, jsonb) to service_role;
 grant execute on function worker.save_progress(uuid, uuid, int, jsonb) to service_role;
+
+-- ==== policies/40_publishing/record_part.sql
+
+-- Workers that publish.
+
+grant execute on function private.record_part(uuid, uuid, int, int, text, text, text, timestamptz) to service_role;
+grant execute on function worker.record_part(uuid, uuid, int, int, text, text, text) to service_role;
 
 -- ==== policies/40_publishing/report_targets.sql
 

@@ -401,6 +401,7 @@ export type Database = {
           "media_id": string,
           "position": number,
           "post_id": string,
+          "role": Database["public"]['Enums']["media_role"],
           "user_id": string
         }
         ComputedFields: never
@@ -408,12 +409,14 @@ export type Database = {
           "media_id": string,
           "position"?: number,
           "post_id": string,
+          "role"?: Database["public"]['Enums']["media_role"],
           "user_id"?: string
         }
         Update: {
           "media_id"?: string,
           "position"?: number,
           "post_id"?: string,
+          "role"?: Database["public"]['Enums']["media_role"],
           "user_id"?: string
         }
         Relationships: [
@@ -762,6 +765,56 @@ export type Database = {
         }
         Relationships: []
       },
+      "publish_costs": {
+        Row: {
+          "amount_micros": number,
+          "charge": string,
+          "charged_at": string,
+          "currency": string,
+          "id": string,
+          "platform_id": string,
+          "target_id": string | null,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "amount_micros": number,
+          "charge": string,
+          "charged_at": string,
+          "currency": string,
+          "id"?: string,
+          "platform_id": string,
+          "target_id"?: string | null,
+          "user_id": string
+        }
+        Update: {
+          "amount_micros"?: number,
+          "charge"?: string,
+          "charged_at"?: string,
+          "currency"?: string,
+          "id"?: string,
+          "platform_id"?: string,
+          "target_id"?: string | null,
+          "user_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "publish_costs_platform_id_fkey"
+            columns: ["platform_id"]
+            isOneToOne: false
+            referencedRelation: "platforms"
+            referencedColumns: ["id"]
+          },{
+            foreignKeyName: "publish_costs_target_id_user_id_fkey"
+            columns: ["target_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "post_targets"
+            referencedColumns: ["id",
+            "user_id"]
+          }
+        ]
+      },
       "queue_slots": {
         Row: {
           "connection_id": string,
@@ -904,6 +957,56 @@ export type Database = {
         }
         Relationships: []
       },
+      "target_follow_ups": {
+        Row: {
+          "body": string,
+          "created_at": string,
+          "external_id": string | null,
+          "external_url": string | null,
+          "id": string,
+          "position": number,
+          "published_at": string | null,
+          "target_id": string,
+          "updated_at": string,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "body": string,
+          "created_at"?: string,
+          "external_id"?: string | null,
+          "external_url"?: string | null,
+          "id"?: string,
+          "position"?: number,
+          "published_at"?: string | null,
+          "target_id": string,
+          "updated_at"?: string,
+          "user_id"?: string
+        }
+        Update: {
+          "body"?: string,
+          "created_at"?: string,
+          "external_id"?: string | null,
+          "external_url"?: string | null,
+          "id"?: string,
+          "position"?: number,
+          "published_at"?: string | null,
+          "target_id"?: string,
+          "updated_at"?: string,
+          "user_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "target_follow_ups_target_id_user_id_fkey"
+            columns: ["target_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "post_targets"
+            referencedColumns: ["id",
+            "user_id"]
+          }
+        ]
+      },
       "target_local_times": {
         Row: {
           "adjusted": string | null,
@@ -944,7 +1047,26 @@ export type Database = {
       }
     }
     Views: {
-      [_ in never]: never
+      "monthly_publish_costs": {
+        Row: {
+          "amount_micros": number | null,
+          "calls": number | null,
+          "currency": string,
+          "month": string | null,
+          "platform_id": string,
+          "user_id": string
+        }
+        ComputedFields: never
+        Relationships: [
+          {
+            foreignKeyName: "publish_costs_platform_id_fkey"
+            columns: ["platform_id"]
+            isOneToOne: false
+            referencedRelation: "platforms"
+            referencedColumns: ["id"]
+          }
+        ]
+      }
     }
     Functions: {
       "add_to_queue": { Args: { "p_after"?: string,
@@ -1484,6 +1606,7 @@ export type Database = {
     Enums: {
       "connection_state": "active"|"needs_reconnect"|"disconnected",
       "media_kind": "image"|"video"|"document",
+      "media_role": "attachment"|"thumbnail",
       "occurrence_state": "made"|"skipped"|"missed",
       "series_state": "active"|"ended",
       "target_state": "draft"|"scheduled"|"publishing"|"published"|"failed"|"unconfirmed"|"missed"|"cancelled"
@@ -1604,6 +1727,7 @@ export const Constants = {
     Enums: {
       "connection_state": ["active", "needs_reconnect", "disconnected"],
       "media_kind": ["image", "video", "document"],
+      "media_role": ["attachment", "thumbnail"],
       "occurrence_state": ["made", "skipped", "missed"],
       "series_state": ["active", "ended"],
       "target_state": ["draft", "scheduled", "publishing", "published", "failed", "unconfirmed", "missed", "cancelled"]

@@ -73,6 +73,11 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         platform_id="x",
         text=marker,
     )
+    _insert(db, "public.target_follow_ups", user_id=user, target_id=target, body=marker)
+    _insert(
+        db, "public.publish_costs", user_id=user, target_id=target, platform_id="x", charge="post_create",
+        amount_micros=15000, currency="USD", charged_at="now",
+    )  # fmt: skip
     db.execute(
         "update public.profiles set bio = %s, display_name = %s where user_id = %s", (marker, marker, user)
     )

@@ -370,11 +370,7 @@ class TokenKeeper:
         return claim.access_expires_at is None or claim.access_expires_at > self._clock() + margin
 
     def open_access(self, claim: ConnectionClaim) -> SecretToken:
-        """The access token that a claim carries, as it is.
-
-        Raises:
-            VaultError: it does not open.
-        """
+        """The access token that a claim carries, as it is. Raises VaultError when it does not open."""
         return self._vault.open(sealed_from_text(claim.sealed_access), _place(claim).of("access"))
 
 
