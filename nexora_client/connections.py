@@ -154,10 +154,11 @@ class ConnectionsContext:
         """Complete a connection, within 10 minutes, in the session of the person who began it.
 
         Args:
-            code: the `connection_code` with which the browser came back; works once.
+            code: the `connection_code` with which the browser came back. Confirming again, after a lost
+                answer for instance, gives the same connection.
 
         Raises:
-            WrongState: the code is unknown, used, expired or belongs to somebody else's attempt (NX210).
+            WrongState: the code is unknown, expired or belongs to somebody else's attempt (NX210).
                 Nothing was connected; what the platform granted is given back to it.
             AlreadyExists: somebody else has connected this account meanwhile.
             Conflict: this is not the account to reconnect, or its tokens were changed meanwhile.

@@ -52,7 +52,8 @@ begin
     perform private.fail('NX205');
   end if;
   if (select count(*) from private.oauth_flows where user_id = p_user and expires_at > p_now)
-     + (select count(*) from private.pending_connections where user_id = p_user and expires_at > p_now) >= 10 then
+     + (select count(*) from private.pending_connections
+        where user_id = p_user and expires_at > p_now and confirmed_at is null) >= 10 then
     perform private.fail('NX206');
   end if;
   return v_features;

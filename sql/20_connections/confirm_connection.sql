@@ -3,9 +3,9 @@
 -- Caller:  authenticated, for itself. DEFINER body: pending connections and vault are in private.
 -- Errors:  NX001, NX11x account. NX212 the account belongs to another person here. NX213 not the account that was to be
 --          reconnected. NX215 a newer set of tokens is there.
---          No row: the code is unknown, used, expired or somebody else's, and worth nothing from now on. An exception
+--          No row: the code is unknown, expired or somebody else's, and worth nothing from now on. An exception
 --          would undo that, so the refusal is an empty answer; it says NX210 in nexora_client.
--- Repeat:  once per code.
+-- Repeat:  safe for the person who confirmed: the same connection, as long as the code lives.
 -- Locks:   pending connection, connection, vault row, queue row.
 
 create function private.confirm_connection(p_code text, p_now timestamptz default now())
@@ -15,15 +15,16 @@ declare
   v_user uuid := private.require_person();
   v_pending private.pending_connections;
 begin
-  delete from private.pending_connections where code_hash = sha256(convert_to(p_code, 'UTF8'))
-    returning * into v_pending;
+  select * into v_pending from private.pending_connections
+    where code_hash = sha256(convert_to(p_code, 'UTF8')) for update;
   if not found then
     return;
   elsif v_pending.user_id <> v_user or v_pending.expires_at <= p_now then
     perform private.drop_pending_connection(v_pending, p_now);
     return;
+  elsif v_pending.confirmed_at is null then
+    perform private.make_connection(v_pending, p_now);
   end if;
-  perform private.make_connection(v_pending, p_now);
   return query select * from public.connections where id = v_pending.connection_id;
 end;
 $$;
@@ -43,6 +44,9 @@ begin
   perform private.write_connection_row(private.connection_row(p_pending, private.usable_until(v_vault), p_now));
   perform private.write_vault_row(v_vault);
   perform private.schedule_refresh(v_vault, p_now);
+  update private.pending_connections
+    set confirmed_at = p_now, sealed_access = null, sealed_refresh = null, sealed_revocation = null, key_ids = '{}'
+    where id = p_pending.id;
   perform private.forget_revocations(p_pending.platform_id, p_pending.external_account_id);
   perform private.audit('connection_stored', 'connection', p_pending.connection_id, jsonb_build_object(
     'platform_id', p_pending.platform_id, 'generation', p_pending.generation), p_now);
@@ -121,7 +125,8 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function public.confirm_connection(text) is
   'Completes a connection in the session of the person who began it, within ten minutes. `p_code` is the '
-  '`connection_code` with which the browser came back. No row: nothing was connected, start again.';
+  '`connection_code` with which the browser came back; repeating it is harmless. No row: nothing was connected, '
+  'start again.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.confirm_connection', 'Reads pending connections and writes the vault, on which people have no rights.');

@@ -37,7 +37,7 @@ begin
 end;
 $$;
 comment on function private.drop_unconfirmed_connections(timestamptz) is
-  'Housekeeping: what nobody confirmed within ten minutes is deleted and given back to the platform.';
+  'Housekeeping: after ten minutes what nobody confirmed is given back to the platform, and every row deleted.';
 
 create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$

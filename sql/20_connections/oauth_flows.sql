@@ -2,8 +2,8 @@
 -- Why:     one attempt to connect an account, from the button to the stored tokens. Ticket, state and browser are known
 --          here by their SHA-256 only; all three are random, one-time and short-lived (RFC 9700).
 -- Caller:  begin_connection.sql, oauth_callback.sql, resolve_connection.sql; housekeeping deletes what expired.
--- States:  begun (ticket) -> redeemed (state and browser) -> consumed (the platform came back) -> row deleted (its grant is in
---          pending_connections)
+-- States:  begun (ticket) -> redeemed (state and browser) -> consumed (the platform came back) -> row deleted
+--          (what was granted is in pending_connections)
 
 create table private.oauth_flows (
   id uuid primary key default gen_random_uuid(),

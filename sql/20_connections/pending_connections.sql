@@ -3,7 +3,8 @@
 --          begin, have a victim open the link, and so attach the victim's account to their own. What the platform
 --          granted therefore waits here, sealed, until the person who began says in their own session: that was me.
 -- Caller:  resolve_connection.sql writes, confirm_connection.sql takes out, housekeeping drops what nobody confirmed.
--- States:  held -> row deleted (connected, or dropped and given back to the platform)
+-- States:  held -> confirmed (the tokens are in the vault; the row stays for who asks again) -> row deleted
+--          held -> row deleted (dropped, and given back to the platform)
 
 create table private.pending_connections (
   id uuid primary key default gen_random_uuid(),
@@ -17,20 +18,24 @@ create table private.pending_connections (
   avatar_url text,
   scopes text[] not null,
   generation int not null,
-  sealed_access bytea not null,
+  sealed_access bytea,
   sealed_refresh bytea,
-  sealed_revocation bytea not null,
+  sealed_revocation bytea,
   key_ids text[] not null,
   access_expires_at timestamptz,
   refresh_expires_at timestamptz,
   code_hash bytea not null unique,
   created_at timestamptz not null,
   expires_at timestamptz not null,
+  confirmed_at timestamptz,
   foreign key (reconnect_connection_id, user_id) references public.connections (id, user_id) on delete cascade,
   constraint external_account_id_is_bounded check (length(external_account_id) between 1 and 255),
   constraint access_is_sealed check (private.is_sealed(sealed_access)), -- P3.4
   constraint refresh_is_sealed check (private.is_sealed(sealed_refresh)),
   constraint revocation_is_sealed check (private.is_sealed(sealed_revocation)),
+  constraint tokens_until_confirmed check (
+    case when confirmed_at is null then num_nulls(sealed_access, sealed_revocation) = 0
+         else num_nonnulls(sealed_access, sealed_refresh, sealed_revocation) = 0 end),
   constraint code_hash_is_sha256 check (octet_length(code_hash) = 32),
   constraint pending_for_ten_minutes check (expires_at <= created_at + interval '10 minutes')
 );
@@ -47,11 +52,17 @@ comment on column private.pending_connections.connection_id is
 comment on column private.pending_connections.code_hash is
   'SHA-256 of the text of the one-time code that the browser brings back to the front end.';
 
+comment on column private.pending_connections.confirmed_at is
+  'When the person confirmed; from then on there are no tokens here.';
+
 -- The tokens are given back, unless the account is connected here: some platforms then end that grant as well.
 create function private.drop_pending_connection(p_pending private.pending_connections, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
   delete from private.pending_connections where id = p_pending.id;
+  if p_pending.confirmed_at is not null then
+    return;
+  end if;
   perform private.audit('pending_connection_dropped', 'connection', p_pending.connection_id,
                         jsonb_build_object('platform_id', p_pending.platform_id), p_now);
   if exists (select from public.connections

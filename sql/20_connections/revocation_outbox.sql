@@ -1,8 +1,8 @@
 -- private.revocation_outbox
 -- Why:     disconnecting deletes the tokens at once; telling the platform takes a worker and a network. What that needs
 --          waits here, sealed for this purpose only, and is gone within 24 hours in every case (P6.7).
--- Caller:  disconnect.sql and pending_connections.sql write, revocations.sql reads and deletes, housekeeping deletes what
---          is past its time.
+-- Caller:  disconnect.sql and pending_connections.sql write, revocations.sql reads and deletes, housekeeping deletes
+--          what is past its time.
 -- Note:    no foreign keys: the row must outlive the connection and the account (its ids are part of what opens the
 --          record), and delete_by bounds its life more tightly than any erasure.
 

@@ -316,8 +316,8 @@ comment on function private.write_vault_row(private.token_vault) is 'Puts a set 
 -- private.revocation_outbox
 -- Why:     disconnecting deletes the tokens at once; telling the platform takes a worker and a network. What that needs
 --          waits here, sealed for this purpose only, and is gone within 24 hours in every case (P6.7).
--- Caller:  disconnect.sql and pending_connections.sql write, revocations.sql reads and deletes, housekeeping deletes what
---          is past its time.
+-- Caller:  disconnect.sql and pending_connections.sql write, revocations.sql reads and deletes, housekeeping deletes
+--          what is past its time.
 -- Note:    no foreign keys: the row must outlive the connection and the account (its ids are part of what opens the
 --          record), and delete_by bounds its life more tightly than any erasure.
 
@@ -352,8 +352,8 @@ comment on column private.revocation_outbox.external_account_id is
 -- Why:     one attempt to connect an account, from the button to the stored tokens. Ticket, state and browser are known
 --          here by their SHA-256 only; all three are random, one-time and short-lived (RFC 9700).
 -- Caller:  begin_connection.sql, oauth_callback.sql, resolve_connection.sql; housekeeping deletes what expired.
--- States:  begun (ticket) -> redeemed (state and browser) -> consumed (the platform came back) -> row deleted (its grant is in
---          pending_connections)
+-- States:  begun (ticket) -> redeemed (state and browser) -> consumed (the platform came back) -> row deleted
+--          (what was granted is in pending_connections)
 
 create table private.oauth_flows (
   id uuid primary key default gen_random_uuid(),
@@ -448,7 +448,8 @@ begin
     perform private.fail('NX205');
   end if;
   if (select count(*) from private.oauth_flows where user_id = p_user and expires_at > p_now)
-     + (select count(*) from private.pending_connections where user_id = p_user and expires_at > p_now) >= 10 then
+     + (select count(*) from private.pending_connections
+        where user_id = p_user and expires_at > p_now and confirmed_at is null) >= 10 then
     perform private.fail('NX206');
   end if;
   return v_features;
@@ -853,7 +854,8 @@ insert into private.definer_ledger (function_name, reason) values
 --          begin, have a victim open the link, and so attach the victim's account to their own. What the platform
 --          granted therefore waits here, sealed, until the person who began says in their own session: that was me.
 -- Caller:  resolve_connection.sql writes, confirm_connection.sql takes out, housekeeping drops what nobody confirmed.
--- States:  held -> row deleted (connected, or dropped and given back to the platform)
+-- States:  held -> confirmed (the tokens are in the vault; the row stays for who asks again) -> row deleted
+--          held -> row deleted (dropped, and given back to the platform)
 
 create table private.pending_connections (
   id uuid primary key default gen_random_uuid(),
@@ -867,20 +869,24 @@ create table private.pending_connections (
   avatar_url text,
   scopes text[] not null,
   generation int not null,
-  sealed_access bytea not null,
+  sealed_access bytea,
   sealed_refresh bytea,
-  sealed_revocation bytea not null,
+  sealed_revocation bytea,
   key_ids text[] not null,
   access_expires_at timestamptz,
   refresh_expires_at timestamptz,
   code_hash bytea not null unique,
   created_at timestamptz not null,
   expires_at timestamptz not null,
+  confirmed_at timestamptz,
   foreign key (reconnect_connection_id, user_id) references public.connections (id, user_id) on delete cascade,
   constraint external_account_id_is_bounded check (length(external_account_id) between 1 and 255),
   constraint access_is_sealed check (private.is_sealed(sealed_access)), -- P3.4
   constraint refresh_is_sealed check (private.is_sealed(sealed_refresh)),
   constraint revocation_is_sealed check (private.is_sealed(sealed_revocation)),
+  constraint tokens_until_confirmed check (
+    case when confirmed_at is null then num_nulls(sealed_access, sealed_revocation) = 0
+         else num_nonnulls(sealed_access, sealed_refresh, sealed_revocation) = 0 end),
   constraint code_hash_is_sha256 check (octet_length(code_hash) = 32),
   constraint pending_for_ten_minutes check (expires_at <= created_at + interval '10 minutes')
 );
@@ -897,11 +903,17 @@ comment on column private.pending_connections.connection_id is
 comment on column private.pending_connections.code_hash is
   'SHA-256 of the text of the one-time code that the browser brings back to the front end.';
 
+comment on column private.pending_connections.confirmed_at is
+  'When the person confirmed; from then on there are no tokens here.';
+
 -- The tokens are given back, unless the account is connected here: some platforms then end that grant as well.
 create function private.drop_pending_connection(p_pending private.pending_connections, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
   delete from private.pending_connections where id = p_pending.id;
+  if p_pending.confirmed_at is not null then
+    return;
+  end if;
   perform private.audit('pending_connection_dropped', 'connection', p_pending.connection_id,
                         jsonb_build_object('platform_id', p_pending.platform_id), p_now);
   if exists (select from public.connections
@@ -1079,9 +1091,9 @@ insert into private.definer_ledger (function_name, reason) values
 -- Caller:  authenticated, for itself. DEFINER body: pending connections and vault are in private.
 -- Errors:  NX001, NX11x account. NX212 the account belongs to another person here. NX213 not the account that was to be
 --          reconnected. NX215 a newer set of tokens is there.
---          No row: the code is unknown, used, expired or somebody else's, and worth nothing from now on. An exception
+--          No row: the code is unknown, expired or somebody else's, and worth nothing from now on. An exception
 --          would undo that, so the refusal is an empty answer; it says NX210 in nexora_client.
--- Repeat:  once per code.
+-- Repeat:  safe for the person who confirmed: the same connection, as long as the code lives.
 -- Locks:   pending connection, connection, vault row, queue row.
 
 create function private.confirm_connection(p_code text, p_now timestamptz default now())
@@ -1091,15 +1103,16 @@ declare
   v_user uuid := private.require_person();
   v_pending private.pending_connections;
 begin
-  delete from private.pending_connections where code_hash = sha256(convert_to(p_code, 'UTF8'))
-    returning * into v_pending;
+  select * into v_pending from private.pending_connections
+    where code_hash = sha256(convert_to(p_code, 'UTF8')) for update;
   if not found then
     return;
   elsif v_pending.user_id <> v_user or v_pending.expires_at <= p_now then
     perform private.drop_pending_connection(v_pending, p_now);
     return;
+  elsif v_pending.confirmed_at is null then
+    perform private.make_connection(v_pending, p_now);
   end if;
-  perform private.make_connection(v_pending, p_now);
   return query select * from public.connections where id = v_pending.connection_id;
 end;
 $$;
@@ -1119,6 +1132,9 @@ begin
   perform private.write_connection_row(private.connection_row(p_pending, private.usable_until(v_vault), p_now));
   perform private.write_vault_row(v_vault);
   perform private.schedule_refresh(v_vault, p_now);
+  update private.pending_connections
+    set confirmed_at = p_now, sealed_access = null, sealed_refresh = null, sealed_revocation = null, key_ids = '{}'
+    where id = p_pending.id;
   perform private.forget_revocations(p_pending.platform_id, p_pending.external_account_id);
   perform private.audit('connection_stored', 'connection', p_pending.connection_id, jsonb_build_object(
     'platform_id', p_pending.platform_id, 'generation', p_pending.generation), p_now);
@@ -1197,7 +1213,8 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function public.confirm_connection(text) is
   'Completes a connection in the session of the person who began it, within ten minutes. `p_code` is the '
-  '`connection_code` with which the browser came back. No row: nothing was connected, start again.';
+  '`connection_code` with which the browser came back; repeating it is harmless. No row: nothing was connected, '
+  'start again.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.confirm_connection', 'Reads pending connections and writes the vault, on which people have no rights.');
@@ -1477,7 +1494,7 @@ begin
 end;
 $$;
 comment on function private.drop_unconfirmed_connections(timestamptz) is
-  'Housekeeping: what nobody confirmed within ten minutes is deleted and given back to the platform.';
+  'Housekeeping: after ten minutes what nobody confirmed is given back to the platform, and every row deleted.';
 
 create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 
@@ -64,6 +65,12 @@ def seed_person(db: psycopg.Connection) -> Belongings:
            values (%s, %s, %s, %s, '{k1}', 1)""",
         (connection, user, b"NXT" + b"\1" * 200, b"NXT" + b"\1" * 200),
     )
+    _insert(
+        db, "private.pending_connections", user_id=user, platform_id="x", connection_id=uuid.uuid4(),
+        external_account_id=f"{marker}2", handle=marker, scopes=_scopes(db), generation=1, key_ids=["k1"],
+        sealed_access=b"NXT" + b"\1" * 200, sealed_revocation=b"NXT" + b"\1" * 200,
+        code_hash=hashlib.sha256(marker.encode()).digest(), created_at="now", expires_at="now",
+    )  # fmt: skip
     target = _insert(
         db,
         "public.post_targets",

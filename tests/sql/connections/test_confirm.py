@@ -18,7 +18,7 @@ from tests.sql.connections.making import (
 from tests.support.personas import Person, acting_as, as_worker, create_person, denied
 
 COUNTED = (
-    "private.pending_connections",
+    "private.pending_connections where confirmed_at is null",
     "public.connections",
     "private.token_vault",
     "private.revocation_outbox",
@@ -32,7 +32,7 @@ def person(db: psycopg.Connection) -> Person:
 
 
 def counts(db: psycopg.Connection) -> tuple[int, ...] | None:
-    """Rows of pending connections, connections, vault and revocation outbox."""
+    """Rows of connections that wait to be confirmed, of connections, vault and revocation outbox."""
     return db.execute(
         "select " + ", ".join(f"(select count(*)::int from {table})" for table in COUNTED)
     ).fetchone()
@@ -49,7 +49,7 @@ def test_what_is_held_is_no_connection_yet(db: psycopg.Connection, person: Perso
     assert db.execute("select count(*) from private.queue").fetchone() == (0,)
 
 
-def test_the_person_who_began_completes_it_once(db: psycopg.Connection, person: Person) -> None:
+def test_the_person_who_began_completes_it(db: psycopg.Connection, person: Person) -> None:
     code = hold(db, consumed_flow(db, person), "1")
     with acting_as(db, person):
         rows = db.execute(
@@ -57,8 +57,39 @@ def test_the_person_who_began_completes_it_once(db: psycopg.Connection, person: 
         ).fetchall()
     assert rows == [(person.user_id, "active", "mira")]
     assert counts(db) == (0, 1, 1, 0)
-    assert confirm(db, person, code) is None
+
+
+def test_confirming_twice_is_once(db: psycopg.Connection, person: Person) -> None:
+    """A lost answer, a page that is loaded again. The code opens nothing any more: its tokens are in the vault."""
+    code = hold(db, consumed_flow(db, person), "1")
+    first = confirm(db, person, code)
+    assert first is not None
+    assert confirm(db, person, code) == first
+    left = db.execute(
+        "select sealed_access, sealed_refresh, sealed_revocation, key_ids from private.pending_connections"
+    ).fetchone()
+    assert left == (None, None, None, [])
+    assert db.execute("select token_generation from public.connections").fetchone() == (1,)
+    assert confirm(db, create_person(db), code) is None
+    assert counts(db) == (0, 1, 1, 0), "the row goes; what is connected stays"
+
+
+def test_what_was_confirmed_is_forgotten_without_harm(db: psycopg.Connection, person: Person) -> None:
+    confirm(db, person, hold(db, consumed_flow(db, person), "1"))
+    drop = "select private.drop_unconfirmed_connections(now() + interval '10 minutes')"
+    assert db.execute(drop).fetchone() == (1,)
     assert counts(db) == (0, 1, 1, 0)
+
+
+def test_a_confirmed_code_does_not_bring_a_disconnected_account_back(
+    db: psycopg.Connection, person: Person
+) -> None:
+    code = hold(db, consumed_flow(db, person), "1")
+    account = confirm(db, person, code)
+    with acting_as(db, person):
+        db.execute("select public.disconnect_account(%s)", (account,))
+    assert confirm(db, person, code) is None
+    assert counts(db) == (0, 1, 0, 1)
 
 
 def test_whoever_was_tricked_into_opening_the_link_gives_nothing_away(
