@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from workers import logs
 from workers.bench.drivers.protocol import Counter, main, now
 from workers.gateway import ClaimedTarget, Gateway, ReportAnswer, TargetResult
-from workers.jobs.publish import Limits, PublishJob
+from workers.jobs.publishing import Limits, PublishJob
 from workers.metrics import Metrics
 from workers.process import Process
 from workers.providers.base import (
