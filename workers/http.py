@@ -155,12 +155,24 @@ def _translated(error: Exception, url: str) -> ProviderTransportError:
     return kind(host, type(error).__name__)
 
 
+_PIECE: Final = 131_072
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    """A body piece by piece. An answer and its request hold each other (httpx), and with them a body that was
+    given whole, until the garbage collector comes by: uploads would pile up in memory."""
+    view = memoryview(content)
+    for start in range(0, len(view), _PIECE):
+        yield bytes(view[start : start + _PIECE])
+
+
 async def exchange(client: httpx.AsyncClient, method: str, url: str, **arguments: Any) -> httpx.Response:
     """One request to a platform; the whole answer is read.
 
     Args:
         client: from `build_client`.
-        method, url, arguments: as for `httpx.AsyncClient.request`; the URL is absolute.
+        method, url, arguments: as for `httpx.AsyncClient.request`; the URL is absolute. Large `content` is
+            sent in pieces, so that it is let go of with the call.
 
     Returns:
         The answer, whatever its status.
@@ -169,6 +181,10 @@ async def exchange(client: httpx.AsyncClient, method: str, url: str, **arguments
         ProviderNotSentError: it certainly never arrived.
         ProviderTransportError: no complete answer; it may have arrived.
     """
+    content = arguments.get("content")
+    if isinstance(content, bytes) and len(content) > _PIECE:
+        headers = {**(arguments.get("headers") or {}), "Content-Length": str(len(content))}
+        arguments |= {"content": _pieces(content), "headers": headers}
     try:
         return await client.request(method, url, **arguments)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

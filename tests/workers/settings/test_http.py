@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 import ssl
+import sys
 import traceback
 
 import httpx
@@ -110,3 +111,24 @@ def test_only_http_py_builds_clients() -> None:
         if path.relative_to(root).parts[0] not in apart and pattern.search(path.read_text())
     ]
     assert users == ["http.py"]
+
+
+@pytest.mark.anyio
+async def test_a_large_body_goes_in_pieces_with_its_length_and_is_let_go_of() -> None:
+    sizes: list[int] = []
+
+    class Transport(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert isinstance(request.stream, httpx.AsyncByteStream)
+            sizes.extend([len(piece) async for piece in request.stream])
+            return httpx.Response(200)
+
+    content = bytes(1_000_000)
+    held = sys.getrefcount(content)
+    async with http.build_client(http.PLATFORM, transport=Transport()) as client:
+        response = await http.exchange(client, "PUT", URL, content=content, headers={"X-Part": "1"})
+    assert (sum(sizes), max(sizes)) == (1_000_000, 131_072)
+    assert response.request.headers["content-length"] == "1000000"
+    assert response.request.headers["x-part"] == "1"
+    assert "transfer-encoding" not in response.request.headers
+    assert sys.getrefcount(content) == held  # while the answer, and with it the request, is still there
