@@ -33,14 +33,17 @@ from workers.jobs.revoke import run_revocations
 from workers.logs import get_logger, watch_loop
 from workers.metrics import Metrics
 from workers.providers.base import Publisher
+from workers.providers.instagram import InstagramPublisher
 from workers.providers.linkedin import LinkedInPublisher
 from workers.providers.oauth import PlatformOAuth, oauth_clients
+from workers.providers.tiktok import TikTokPublisher
 from workers.providers.x import XPublisher
 from workers.providers.youtube import YouTubePublisher
 from workers.scheduler import Scheduler
 from workers.settings import WorkerSettings
 from workers.vault import Keyring, KeyringError, SecretToken, Vault
 from workers.web import WebContext, create_app
+from workers.web.media import MediaRelay
 from workers.web.server import WebServer
 
 __all__ = ["MemberGateway", "Process", "run_worker"]
@@ -253,6 +256,13 @@ def build_publishers(settings: WorkerSettings, client: http.Client, vault: Vault
     app = settings.app_for("youtube")
     if app is not None:
         publishers["youtube"] = YouTubePublisher(client, vault, sandbox_url=app.sandbox_url)
+    app = settings.app_for("instagram")
+    if app is not None:
+        publishers["instagram"] = InstagramPublisher(client, sandbox_url=app.sandbox_url)
+    app = settings.app_for("tiktok")
+    if app is not None:
+        url = settings.public_url
+        publishers["tiktok"] = TikTokPublisher(client, public_url=url, sandbox_url=app.sandbox_url)
     return publishers
 
 
@@ -290,6 +300,7 @@ class _Worker:
             public_url=settings.public_url,
             is_healthy=lambda: self.process.is_healthy,
             render_metrics=metrics.render,
+            media=MediaRelay(web, settings.supabase_url),
         )
         self._web = WebServer(create_app(context), settings.web_host, settings.web_port)
         self._stop_seconds = settings.stop_seconds

@@ -21,6 +21,7 @@ from workers.jobs.refresh import utc_now
 from workers.providers.oauth import PlatformOAuth
 from workers.vault import Vault
 from workers.web.connect import ConnectGateway, Connector
+from workers.web.media import MediaRelay
 from workers.web.pages import CONTENT_SECURITY_POLICY, problem_page
 
 __all__ = ["WebContext", "create_app"]
@@ -45,6 +46,7 @@ class WebContext:
         is_healthy: whether this process is at work; answers at once.
         render_metrics: body of `/metrics` and its content type.
         clock: current time; tests set it.
+        media: serves files of posts under this domain; None where no platform fetches them from here.
     """
 
     gateway: ConnectGateway
@@ -54,6 +56,7 @@ class WebContext:
     is_healthy: Callable[[], bool]
     render_metrics: Callable[[], tuple[bytes, str]]
     clock: Callable[[], datetime] = utc_now
+    media: MediaRelay | None = None
 
 
 def create_app(context: WebContext) -> Starlette:
@@ -69,8 +72,10 @@ def create_app(context: WebContext) -> Starlette:
         body, media_type = context.render_metrics()
         return Response(body, media_type=media_type)
 
+    relay = [] if context.media is None else [Route("/media/{name:path}", context.media.serve, methods=["GET"])]
     return Starlette(
         routes=[
+            *relay,
             Route("/oauth/{platform}/start", connector.start, methods=["GET"]),
             Route("/oauth/{platform}/callback", connector.callback, methods=["GET"]),
             Route("/health", health, methods=["GET"]),
