@@ -32,13 +32,8 @@ from workers.jobs.refresh import TokenKeeper, run_refreshes
 from workers.jobs.revoke import run_revocations
 from workers.logs import get_logger, watch_loop
 from workers.metrics import Metrics
-from workers.providers.base import Publisher
-from workers.providers.instagram import InstagramPublisher
-from workers.providers.linkedin import LinkedInPublisher
 from workers.providers.oauth import PlatformOAuth, oauth_clients
-from workers.providers.tiktok import TikTokPublisher
-from workers.providers.x import XPublisher
-from workers.providers.youtube import YouTubePublisher
+from workers.providers.publishers import build_publishers
 from workers.scheduler import Scheduler
 from workers.settings import WorkerSettings
 from workers.vault import Keyring, KeyringError, SecretToken, Vault
@@ -240,30 +235,6 @@ class _KeptTokens:
     async def renew(self, claim: ClaimedTarget, worker_id: UUID, generation: int) -> tuple[SecretToken, int]:
         newer = await self._keeper.renew(claim.connection_id, worker_id, generation)
         return self._keeper.open_access(newer), newer.generation
-
-
-def build_publishers(settings: WorkerSettings, client: http.Client, vault: Vault) -> dict[str, Publisher]:
-    """The publishers of every platform that this deployment has credentials (or a sandbox) for, by id."""
-    publishers: dict[str, Publisher] = {}
-    app = settings.app_for("x")
-    if app is not None:
-        publishers["x"] = XPublisher(client, sandbox_url=app.sandbox_url)
-    app = settings.app_for("linkedin")
-    if app is not None:
-        publishers["linkedin"] = LinkedInPublisher(
-            client, version=settings.linkedin_version, sandbox_url=app.sandbox_url
-        )
-    app = settings.app_for("youtube")
-    if app is not None:
-        publishers["youtube"] = YouTubePublisher(client, vault, sandbox_url=app.sandbox_url)
-    app = settings.app_for("instagram")
-    if app is not None:
-        publishers["instagram"] = InstagramPublisher(client, sandbox_url=app.sandbox_url)
-    app = settings.app_for("tiktok")
-    if app is not None:
-        url = settings.public_url
-        publishers["tiktok"] = TikTokPublisher(client, public_url=url, sandbox_url=app.sandbox_url)
-    return publishers
 
 
 class _Worker:

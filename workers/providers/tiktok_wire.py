@@ -149,7 +149,9 @@ def _is_on(options: Mapping[str, Any], name: str) -> bool:
 # --- codes ------------------------------------------------------------------------------------------------------
 
 _CAPPED: Final = "TikTok's limit of posts a day through apps is used up. Post from the TikTok app, or wait."
-_PENDING: Final = "Five uploads wait in your TikTok inbox, as many as TikTok allows. Post or discard some there."
+_PENDING: Final = (
+    "Five uploads wait in your TikTok inbox, as many as TikTok allows. Post or discard some there."
+)
 _BANNED: Final = "TikTok has banned this account from posting. Open the TikTok app to see why."
 _UNVERIFIED: Final = (
     "TikTok may not fetch photos from this service yet: its operator has to verify the domain with TikTok."

@@ -72,7 +72,9 @@ def create_app(context: WebContext) -> Starlette:
         body, media_type = context.render_metrics()
         return Response(body, media_type=media_type)
 
-    relay = [] if context.media is None else [Route("/media/{name:path}", context.media.serve, methods=["GET"])]
+    relay = (
+        [] if context.media is None else [Route("/media/{name:path}", context.media.serve, methods=["GET"])]
+    )
     return Starlette(
         routes=[
             *relay,

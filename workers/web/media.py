@@ -29,7 +29,14 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,2000}(?:\.[A-Za-z0-9_-]{1,2000}){2}")
 _RANGE: Final = re.compile(r"bytes=(?:\d{1,15}-\d{0,15}|-\d{1,15})")
 _TYPES: Final = ("image/", "video/")
-_HANDED_ON: Final = ("content-type", "content-length", "content-range", "accept-ranges", "etag", "last-modified")
+_HANDED_ON: Final = (
+    "content-type",
+    "content-length",
+    "content-range",
+    "accept-ranges",
+    "etag",
+    "last-modified",
+)
 
 log = get_logger(__name__)
 
@@ -78,19 +85,20 @@ class _Relayed(Response):
         try:
             async with http.streaming(self._client, "GET", self._url, headers=self._asked) as found:
                 kind = found.headers.get("content-type", "")
-                if found.status_code not in (200, 206) or not kind.startswith(_TYPES):
+                is_file = kind.startswith(_TYPES) and "content-encoding" not in found.headers
+                if found.status_code not in (200, 206) or not is_file:
                     await _missing()(scope, receive, send)
                     return
                 kept = [(n.encode(), found.headers[n].encode()) for n in _HANDED_ON if n in found.headers]
                 await send({"type": "http.response.start", "status": found.status_code, "headers": kept})
                 is_begun = True
                 if scope["method"] != "HEAD":
-                    async for chunk in found.aiter_raw():
+                    async for chunk in found.aiter_bytes():
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except ProviderTransportError as error:
             log.warning("media_relay_failed", code=error.code)
-            if is_begun:  # the length was promised: only a broken connection tells that the file is not complete
+            if is_begun:  # a length was promised: only a broken connection tells that this is not all
                 raise
             await _unreachable()(scope, receive, send)
 

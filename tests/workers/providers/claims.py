@@ -48,6 +48,7 @@ def media(
         MediaItem(
             bucket_id="media",
             object_name=f"person/{index}.png",
+            kind=mime_type.split("/")[0],
             mime_type=mime_type,
             size_bytes=9,
             alt_text=alt_text,
@@ -68,6 +69,7 @@ class MemoryFile:
     duration_ms: int | None = None
     parts: list[tuple[int, int]] = field(default_factory=list)
     base_url: str = "https://files.example/signed"
+    query: str = ""
 
     @property
     def kind(self) -> str:
@@ -85,7 +87,7 @@ class MemoryFile:
         yield self.content[start : start + length]
 
     async def url(self, seconds: int) -> str:
-        return f"{self.base_url}?seconds={seconds}"
+        return f"{self.base_url}?{self.query or f'seconds={seconds}'}"
 
 
 def files(*content: MemoryFile, thumbnail: MemoryFile | None = None) -> Media:
