@@ -58,6 +58,17 @@ async function visibleRows(client, owner) {
   return seen;
 }
 
+// --- a child is refused, and told why ---------------------------------------------------------------------------------
+const birthDate = new Date(Date.now() - 12 * 365 * 86_400_000).toISOString().slice(0, 10);
+const tooYoung = await refusal(
+  newClient().auth.signUp({
+    email: `kid.${crypto.randomUUID().slice(0, 8)}@people.example`,
+    password: `first light ${crypto.randomUUID()}`,
+    options: { data: { birth_date: birthDate } },
+  }),
+);
+assert.deepEqual([tooYoung.status, tooYoung.message], [403, "Nobody under 13 can have an account [NX101]"]);
+
 // --- sign up ---------------------------------------------------------------------------------------------------------
 const ada = newClient();
 const me = await signUp(ada, "ada");
