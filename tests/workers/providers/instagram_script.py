@@ -114,3 +114,9 @@ async def stopped(platform: Platform, saved: Saved | None = None, **changes: Any
     with pytest.raises(PublishStopped) as caught:
         await prepared(platform, saved or Saved(), **changes)
     return caught.value.outcome
+
+
+def unknown(**changes: Any) -> Any:
+    """A claim whose earlier attempt was sent and not answered."""
+    fields = {"mode": "reconcile", "attempt": 2, "sending_at": NOW, "progress": {"container": "C1"}}
+    return a_claim(**fields | changes)

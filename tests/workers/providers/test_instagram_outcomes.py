@@ -26,6 +26,7 @@ from tests.workers.providers.instagram_script import (
     publisher,
     refused,
     script,
+    unknown,
 )
 from workers.providers.base import (
     NeedsReconnect,
@@ -84,12 +85,6 @@ async def test_a_link_that_cannot_be_read_changes_nothing(medium: Any) -> None:
 
 
 # --- reconciling ------------------------------------------------------------------------------------------------
-
-
-def unknown(**changes: Any) -> Any:
-    """A claim whose earlier attempt was sent and not answered."""
-    fields = {"mode": "reconcile", "attempt": 2, "sending_at": NOW, "progress": {"container": "C1"}}
-    return a_claim(**fields | changes)
 
 
 async def test_a_published_container_is_found_among_the_media() -> None:
