@@ -24,6 +24,9 @@ begin
   if cardinality(v_done) < cardinality(v_reports) then
     return query select * from private.report_others(p_worker_id, v_reports, v_done, p_now);
   end if;
+  if exists (select from unnest(v_reports) r where r.notice is not null) then
+    perform private.notify_of_published(v_reports, p_now);
+  end if;
   if exists (select from unnest(v_reports) r where r.budget is not null or r.code = 'rate_limited') then
     perform private.observe_budgets(v_reports, p_now);
   end if;
@@ -71,6 +74,17 @@ end;
 $$;
 comment on function private.record_published(uuid, private.target_report[], timestamptz) is
   'Successes whose lease holds: queue row, target and attempt in one statement; returns their ids.';
+
+-- A post can be out and yet not be what was asked for: YouTube may hold a video private, TikTok leaves one in the inbox.
+create function private.notify_of_published(p_reports private.target_report[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.notify(t.user_id, 'target_published', 'post_target', t.id, private.short_code(r.notice), p_now)
+  from unnest(p_reports) r join public.post_targets t on t.id = r.target_id
+  where r.outcome = 'published' and r.notice is not null and t.state = 'published'
+    and (r.external_id is null or t.external_id is not distinct from left(r.external_id, 512))
+$$;
+comment on function private.notify_of_published(private.target_report[], timestamptz) is
+  'Tells people what they should know about posts that are out.';
 
 create function private.report_others(
   p_worker_id uuid, p_reports private.target_report[], p_done uuid[], p_now timestamptz
@@ -271,7 +285,7 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds, budget, charge}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
+  'retry_after_seconds, budget, charge, notice}]; notice is a code that the person is told with a success; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
   'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
   'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
 

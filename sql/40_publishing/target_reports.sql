@@ -16,7 +16,8 @@ create type private.target_report as (
   platform_key text,
   retry_after_seconds numeric,
   budget jsonb,
-  charge text
+  charge text,
+  notice text
 );
 comment on type private.target_report is 'One element of the argument of report_targets.';
 
@@ -34,7 +35,7 @@ exception when data_exception then
                e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
                private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
                private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget',
-               e ->> 'charge')::private.target_report
+               e ->> 'charge', e ->> 'notice')::private.target_report
     from jsonb_array_elements(p_results) e);
 end;
 $$;

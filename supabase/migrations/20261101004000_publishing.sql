@@ -711,7 +711,8 @@ create type private.target_report as (
   platform_key text,
   retry_after_seconds numeric,
   budget jsonb,
-  charge text
+  charge text,
+  notice text
 );
 comment on type private.target_report is 'One element of the argument of report_targets.';
 
@@ -729,7 +730,7 @@ exception when data_exception then
                e ->> 'external_id', e ->> 'external_url', e ->> 'code', e ->> 'message',
                private.int_or_null(e ->> 'http_status'), e ->> 'platform_key',
                private.int_or_null(e ->> 'retry_after_seconds'), e -> 'budget',
-               e ->> 'charge')::private.target_report
+               e ->> 'charge', e ->> 'notice')::private.target_report
     from jsonb_array_elements(p_results) e);
 end;
 $$;
@@ -2214,6 +2215,9 @@ begin
   if cardinality(v_done) < cardinality(v_reports) then
     return query select * from private.report_others(p_worker_id, v_reports, v_done, p_now);
   end if;
+  if exists (select from unnest(v_reports) r where r.notice is not null) then
+    perform private.notify_of_published(v_reports, p_now);
+  end if;
   if exists (select from unnest(v_reports) r where r.budget is not null or r.code = 'rate_limited') then
     perform private.observe_budgets(v_reports, p_now);
   end if;
@@ -2261,6 +2265,17 @@ end;
 $$;
 comment on function private.record_published(uuid, private.target_report[], timestamptz) is
   'Successes whose lease holds: queue row, target and attempt in one statement; returns their ids.';
+
+-- A post can be out and yet not be what was asked for: YouTube may hold a video private, TikTok leaves one in the inbox.
+create function private.notify_of_published(p_reports private.target_report[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.notify(t.user_id, 'target_published', 'post_target', t.id, private.short_code(r.notice), p_now)
+  from unnest(p_reports) r join public.post_targets t on t.id = r.target_id
+  where r.outcome = 'published' and r.notice is not null and t.state = 'published'
+    and (r.external_id is null or t.external_id is not distinct from left(r.external_id, 512))
+$$;
+comment on function private.notify_of_published(private.target_report[], timestamptz) is
+  'Tells people what they should know about posts that are out.';
 
 create function private.report_others(
   p_worker_id uuid, p_reports private.target_report[], p_done uuid[], p_now timestamptz
@@ -2461,7 +2476,7 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds, budget, charge}]; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
+  'retry_after_seconds, budget, charge, notice}]; notice is a code that the person is told with a success; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
   'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
   'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
 

@@ -122,6 +122,7 @@ class TargetResult:
             untouched); `reconnect` (the account must be connected again).
         platform_key: the platform's own key of the attempt, where it has one.
         charge: what the platform charges for the call, as a name in `private.platform_prices`.
+        notice: what the person should know about a post that is out, as a code.
         retry_after_seconds: earliest time of the next try, where the platform said so.
     """
 
@@ -136,3 +137,4 @@ class TargetResult:
     platform_key: str | None = Field(default=None, repr=False)
     retry_after_seconds: float | None = None
     charge: str | None = None
+    notice: str | None = None

@@ -202,7 +202,10 @@ class Attempts:
         if not flight.claim.follow_ups:
             return published
         await self._reporter.record(flight, 0, published)
-        return await self._send_parts(flight, publisher, token)
+        outcome = await self._send_parts(flight, publisher, token)
+        if isinstance(outcome, Published):
+            return dataclasses.replace(outcome, notice=published.notice)
+        return outcome
 
     async def _complete(
         self, flight: Flight, publisher: Publisher, token: SecretToken, published: Published

@@ -36,6 +36,7 @@ def target_result(claim: ClaimedTarget, outcome: Outcome) -> TargetResult:
             external_url=outcome.url,
             http_status=outcome.http_status,
             charge=outcome.charge,
+            notice=outcome.notice,
         )
     return TargetResult(
         claim.target_id,
