@@ -14,6 +14,8 @@
 \ir 00_platform/queue.sql
 \ir 00_platform/leases.sql
 \ir 00_platform/jobs.sql
+\ir 00_platform/processing_purposes.sql
+\ir 00_platform/data_catalogue.sql
 \ir ../policies/00_platform/schemas.sql
 \ir ../policies/00_platform/errors.sql
 \ir ../policies/00_platform/settings.sql
@@ -23,10 +25,13 @@
 \ir ../policies/00_platform/workers.sql
 \ir ../policies/00_platform/queue.sql
 \ir ../policies/00_platform/jobs.sql
+\ir ../policies/00_platform/processing_purposes.sql
+\ir ../policies/00_platform/data_catalogue.sql
 
 -- 05_audit: who did what, without contents
 \ir 05_audit/errors.sql
 \ir 05_audit/audit_events.sql
+\ir 05_audit/data_catalogue.sql
 \ir ../policies/05_audit/audit_events.sql
 
 -- 10_identity: accounts, age, sessions, profile, preferences, media kit
@@ -42,6 +47,7 @@
 \ir 10_identity/guardians.sql
 \ir 10_identity/login_events.sql
 \ir 10_identity/sessions.sql
+\ir 10_identity/data_catalogue.sql
 \ir ../policies/10_identity/accounts.sql
 \ir ../policies/10_identity/guards.sql
 \ir ../policies/10_identity/profiles.sql
@@ -54,6 +60,7 @@
 
 -- 15_notifications: what a person is told in the product
 \ir 15_notifications/notifications.sql
+\ir 15_notifications/data_catalogue.sql
 \ir ../policies/15_notifications/notifications.sql
 
 -- 20_connections: platforms, connected accounts, token vault, OAuth flows
@@ -74,6 +81,7 @@
 \ir 20_connections/disconnect.sql
 \ir 20_connections/key_rotation.sql
 \ir 20_connections/housekeeping.sql
+\ir 20_connections/data_catalogue.sql
 \ir ../policies/20_connections/platforms.sql
 \ir ../policies/20_connections/connections.sql
 \ir ../policies/20_connections/token_vault.sql
@@ -97,6 +105,7 @@
 \ir 30_content/buckets.sql
 \ir 30_content/media.sql
 \ir 30_content/post_media.sql
+\ir 30_content/data_catalogue.sql
 \ir ../policies/30_content/scripts.sql
 \ir ../policies/30_content/posts.sql
 \ir ../policies/30_content/captions.sql
@@ -128,6 +137,7 @@
 \ir 40_publishing/record_part.sql
 \ir 40_publishing/report_targets.sql
 \ir 40_publishing/housekeeping.sql
+\ir 40_publishing/data_catalogue.sql
 \ir ../policies/40_publishing/platform_rules.sql
 \ir ../policies/40_publishing/target_states.sql
 \ir ../policies/40_publishing/post_targets.sql
@@ -158,6 +168,7 @@
 \ir 45_scheduling/make_occurrences.sql
 \ir 45_scheduling/change_series.sql
 \ir 45_scheduling/change_occurrence.sql
+\ir 45_scheduling/data_catalogue.sql
 \ir ../policies/45_scheduling/local_time.sql
 \ir ../policies/45_scheduling/target_local_times.sql
 \ir ../policies/45_scheduling/schedule_local.sql
@@ -168,3 +179,6 @@
 \ir ../policies/45_scheduling/post_series.sql
 \ir ../policies/45_scheduling/change_series.sql
 \ir ../policies/45_scheduling/change_occurrence.sql
+
+-- 90_privacy: what is held and what becomes of it: catalogue, purposes, consents, erasure, retention
+\ir 90_privacy/catalogue_gaps.sql

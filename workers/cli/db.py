@@ -15,7 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from workers.embedded import ApiError, ClusterError, PlacementError
-from workers.schema import advisors, baseline, check, forward, generated_types, lint, scratch, sources, tools
+from workers.schema import (
+    advisors,
+    baseline,
+    check,
+    forward,
+    generated_types,
+    lint,
+    retention,
+    scratch,
+    sources,
+    tools,
+)
 from workers.schema.errors import SchemaError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     push.add_argument("--dry-run", action="store_true", help="only say which migrations are pending")
     _command(commands, "types", _types, "generate supabase/types/database.types.ts")
+    _command(commands, "retention", _retention, "write docs/RETENTION.md from the data catalogue")
     _command(
         commands,
         "advise",
@@ -129,6 +141,13 @@ def _types(args: argparse.Namespace) -> int:
     with scratch.started(_progress) as databases:
         changed = generated_types.write(args.root, databases.from_migrations(args.root))
     _console.print(f"{'wrote' if changed else 'current:'} {generated_types.PATH}")
+    return 0
+
+
+def _retention(args: argparse.Namespace) -> int:
+    with scratch.started(_progress) as databases:
+        changed = retention.write(args.root, databases.from_sources(args.root))
+    _console.print(f"{'wrote' if changed else 'current:'} {retention.PATH}")
     return 0
 
 

@@ -1,0 +1,3 @@
+-- Nobody through the API.
+
+alter table private.data_catalogue enable row level security;
