@@ -10,7 +10,7 @@ select private.register_data('public.media', 'user_id', 'features', 'delete_row'
   '{"user.unique_id": "id user_id", "user.content": "bucket_id object_name kind mime_type size_bytes width height duration_ms alt_text",
     "system.operations": "created_at"}', 'media');
 select private.register_data('public.post_media', 'user_id', 'features', 'delete_row',
-  '{"user.unique_id": "post_id media_id user_id", "user.content": "position"}', 'post_media');
+  '{"user.unique_id": "post_id media_id user_id", "user.content": "position role"}', 'post_media');
 select private.register_data('storage.' || b, 'folder:name', 'features', 'external_delete', '{"user.content": "*"}', 'files',
   p_kind => 'bucket', p_notes => '{"*": "Files in the folder of their person; deleted through the Storage API."}') from unnest(array['media', 'avatars']) b;
 

@@ -22,3 +22,12 @@ select private.register_data('private.publish_attempts', 'target_id=>public.post
   '{"user.unique_id": "target_id user_id platform_key", "user.behavior": "finished_at claimed_at sending_at outcome code http_status",
     "system.operations": "attempt worker_id"}', p_retain_for => '13 months', p_anchor => 'created');
 select private.register_data('queue.publish', 'with:subject_id', 'features', 'delete_row', '{"user.content": "*"}', p_kind => 'queue');
+select private.register_data('public.target_follow_ups', 'user_id', 'features', 'delete_row',
+  '{"user.unique_id": "id user_id target_id external_id", "user.content": "position body external_url published_at",
+    "system.operations": "created_at updated_at"}', 'target_follow_ups');
+select private.register_data('private.platform_prices', 'none', 'features', 'keep_nonpersonal',
+  '{"system.operations": "platform_id charge amount_micros currency source checked_on valid_from"}');
+select private.register_data('public.publish_costs', 'user_id', 'features', 'delete_row',
+  '{"user.unique_id": "id user_id target_id", "user.behavior": "platform_id charge amount_micros currency charged_at"}', 'publish_costs');
+select private.register_data('public.monthly_publish_costs', 'user_id', 'features', 'delete_row',
+  '{"user.unique_id": "user_id", "user.behavior": "month platform_id calls amount_micros currency"}');
