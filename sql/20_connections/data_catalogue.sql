@@ -24,7 +24,7 @@ select private.register_data('private.pending_connections', 'user_id', 'features
   '{"user.unique_id": "id user_id connection_id reconnect_connection_id external_account_id", "user.account.username": "handle",
     "user.name": "display_name", "user.contact.url": "avatar_url",
     "user.authorization.credentials": "sealed_access sealed_refresh sealed_revocation key_ids code_hash generation",
-    "system.operations": "platform_id scopes access_expires_at refresh_expires_at created_at expires_at"}', p_retain_for => '10 minutes', p_anchor => 'created',
+    "system.operations": "platform_id scopes access_expires_at refresh_expires_at created_at expires_at confirmed_at"}', p_retain_for => '10 minutes', p_anchor => 'created',
   p_notes => '{"sealed_access": "Sealed (P3.4).", "sealed_refresh": "Sealed (P3.4).", "sealed_revocation": "Sealed (P3.4).", "key_ids": "Names of keys.", "code_hash": "SHA-256.", "scopes": "What the platform granted."}');
 select private.register_data('queue.refresh', 'with:subject_id', 'features', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
 select private.register_data('queue.revoke', 'with:subject_id', 'features', 'expire', '{"user.unique_id": "*"}', p_retain_for => '24 hours',

@@ -112,7 +112,8 @@ PLANTED = {
 def _gaps(db: psycopg.Connection) -> set[str]:
     db.execute("set local search_path = ''")
     return {
-        f"{gap}: {subject}" for gap, subject in db.execute("select gap, subject from private.catalogue_gaps()")
+        f"{gap}: {subject}"
+        for gap, subject in db.execute("select gap, subject from private.catalogue_gaps()")
     }
 
 

@@ -4,6 +4,8 @@ Read from what the migrations of supabase/auth (June 2026) and supabase/storage 
 Types are those that the data catalogue looks at; the rest is text.
 """
 
+# ruff: noqa: E501  (lists of names)
+
 from __future__ import annotations
 
 import psycopg
