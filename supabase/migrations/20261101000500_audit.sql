@@ -78,6 +78,15 @@ create trigger _100_append_only before update on private.audit_events
 insert into private.partitioned_tables (table_name, retention) values ('private.audit_events', '13 months');
 select private.ensure_partitions();
 
+-- ==== sql/05_audit/data_catalogue.sql
+
+-- What this context holds, for the data catalogue.
+
+select private.register_data('private.audit_events', 'actor', 'security', 'keep_nonpersonal',
+  '{"user.unique_id": "actor subject_id", "system.operations": "id at actor_kind action subject_kind details"}',
+  p_retain_for => '13 months', p_anchor => 'created', p_erase_of => '{"actor": "nullify", "subject_id": "nullify"}',
+  p_notes => '{"details": "Ids, field names, codes and times; a constraint keeps everything else out (P1.11)."}');
+
 -- ==== policies/05_audit/audit_events.sql
 
 -- Nobody reads the audit log through the API. Bodies of this service write it.

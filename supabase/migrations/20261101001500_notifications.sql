@@ -101,6 +101,14 @@ insert into private.settings (key, value, description) values
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('forget_notifications', 'private.forget_notifications', 150);
 
+-- ==== sql/15_notifications/data_catalogue.sql
+
+-- What this context holds, for the data catalogue.
+
+select private.register_data('public.notifications', 'user_id', 'features', 'delete_row',
+  '{"user.unique_id": "id user_id subject_id", "user.behavior": "kind subject_kind code created_at read_at"}', 'notifications',
+  p_retain_for => '1 year', p_anchor => 'created');
+
 -- ==== policies/15_notifications/notifications.sql
 
 -- A person reads their own notices and marks them as read, nothing else.
