@@ -123,6 +123,7 @@ class TargetResult:
         platform_key: the platform's own key of the attempt, where it has one.
         charge: what the platform charges for the call, as a name in `private.platform_prices`.
         notice: what the person should know about a post that is out, as a code.
+        budget: windows of the platform: `{scope, name, limit, remaining, resets_at}` each.
         retry_after_seconds: earliest time of the next try, where the platform said so.
     """
 
@@ -138,3 +139,4 @@ class TargetResult:
     retry_after_seconds: float | None = None
     charge: str | None = None
     notice: str | None = None
+    budget: list[dict[str, Json]] | None = None

@@ -49,6 +49,7 @@ __all__ = [
     "SaveProgress",
     "Unknown",
     "bearer",
+    "budget_of",
     "fingerprint",
     "json_object",
     "now_utc",
@@ -138,12 +139,14 @@ class Unknown:
 
     Attributes:
         retry_after: seconds until probing makes sense.
+        is_final: the platform cannot be asked, now or later: the person has to look.
     """
 
     code: str
     retry_after: float | None = None
     http_status: int | None = None
     budget: tuple[Budget, ...] = ()
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +467,23 @@ def still_settling(claim: PublishClaim, now: datetime) -> float:
     else:
         until = began + _SETTLE_AFTER_START
     return max(0.0, until - now.timestamp())
+
+
+def budget_of(
+    response: httpx.Response, scope: Literal["account", "app"], name: str, prefix: str
+) -> Budget | None:
+    """A window from headers `{prefix}-limit`, `-remaining` and `-reset` (epoch second); None without them."""
+    values = {part: response.headers.get(f"{prefix}-{part}", "") for part in ("limit", "remaining", "reset")}
+    if not values["remaining"].isdigit():
+        return None
+    limit, reset = values["limit"], values["reset"]
+    return Budget(
+        scope,
+        name,
+        int(limit) if limit.isdigit() else None,
+        int(values["remaining"]),
+        datetime.fromtimestamp(int(reset), UTC) if reset.isdigit() and len(reset) < 12 else None,
+    )
 
 
 def _answered_at(response: httpx.Response, now: datetime) -> datetime:

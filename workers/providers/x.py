@@ -6,6 +6,9 @@ Sources (docs.x.com, 2026-08; the OpenAPI description of the same date for bodie
 `GET /2/users/{id}/tweets`. Rate limits are told by `x-rate-limit-reset` and, for 24 hours, by
 `x-user-limit-24hour-*` and `x-app-limit-24hour-*`; there is no `Retry-After`.
 
+`POST /2/tweets` costs more when the text holds a link (pricing page): the answer shows which it was, because X
+shortens every link that it counts.
+
 X has no idempotency key. What became of an unanswered post is found in the account's own timeline, by its
 text after X's link shortening is undone. X also refuses a text that repeats a recent one (403), a second line
 of defence.
@@ -14,9 +17,8 @@ of defence.
 from __future__ import annotations
 
 import asyncio
-import html
+import dataclasses
 import re
-import unicodedata
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -47,6 +49,21 @@ from workers.providers.base import (
     still_settling,
 )
 from workers.providers.definitions import endpoint
+from workers.providers.x_posts import (
+    budgets,
+    category,
+    charge,
+    charge_shown,
+    comparable,
+    detail,
+    is_same,
+    post_body,
+    post_url,
+    problem_type,
+    replies_to,
+    reply_body,
+    sentence,
+)
 from workers.vault.secret import SecretToken
 
 __all__ = ["XPublisher"]
@@ -59,9 +76,6 @@ _CLOCK_MARGIN: Final = timedelta(seconds=60)
 time."""
 _PAGES: Final = 5
 _DUPLICATE: Final = re.compile(r"duplicate", re.IGNORECASE)
-_URL: Final = re.compile(r"https?://", re.IGNORECASE)
-_PICTURE_LINK: Final = re.compile(r"/status/\d+/(photo|video)/\d+$")
-_REPLY_SETTINGS: Final = frozenset({"following", "mentionedUsers", "subscribers", "verified"})
 
 
 class XPublisher:
@@ -95,36 +109,36 @@ class XPublisher:
     async def prepare(
         self, claim: PublishClaim, token: SecretToken, media: Media, save: SaveProgress
     ) -> Prepared:
-        body = _post_body(claim)
+        body = post_body(claim)
         if not claim.media:
             return Prepared(claim, token, body)
-        progress = self._uploaded(claim)
-        if progress is None:
-            progress = await self._upload_all(claim, token, media.files)
-            await save(progress)
-        return Prepared(claim, token, {**body, "media": {"media_ids": progress["media_ids"]}})
+        ids = await self._upload_all(claim, token, media.files, save)
+        return Prepared(claim, token, {**body, "media": {"media_ids": ids}})
 
-    def _uploaded(self, claim: PublishClaim) -> dict[str, Any] | None:
-        """Uploads of an earlier attempt, if they are of the same files and live for five more minutes."""
+    def _uploaded(self, claim: PublishClaim) -> tuple[list[str], float]:
+        """Uploads of an earlier attempt and the epoch second until which they serve, if they are of the same
+        files and live for five more minutes; of the first files, when it broke between two."""
         progress = claim.progress or {}
         ids, until = progress.get("media_ids"), progress.get("media_until")
-        if not isinstance(ids, list) or not isinstance(until, int | float):
-            return None
-        if progress.get("media_of") != fingerprint(claim.media) or len(ids) != len(claim.media):
-            return None
-        if until < self._now().timestamp() + 300:
-            return None
-        return {"media_ids": ids, "media_until": until, "media_of": progress["media_of"]}
+        is_usable = (
+            isinstance(ids, list)
+            and isinstance(until, int | float)
+            and progress.get("media_of") == fingerprint(claim.media)
+            and len(ids) <= len(claim.media)
+            and until >= self._now().timestamp() + 300
+        )
+        return (list(ids), float(until)) if is_usable else ([], float("inf"))  # type: ignore[arg-type]
 
     async def _upload_all(
-        self, claim: PublishClaim, token: SecretToken, media: Sequence[MediaFile]
-    ) -> dict[str, Any]:
-        uploads = [await self._upload(file, token) for file in media]
-        return {
-            "media_ids": [media_id for media_id, _ in uploads],
-            "media_until": min(until for _, until in uploads),
-            "media_of": fingerprint(claim.media),
-        }
+        self, claim: PublishClaim, token: SecretToken, media: Sequence[MediaFile], save: SaveProgress
+    ) -> list[str]:
+        """Upload the files that are not there yet; answers the ids of all, in order."""
+        ids, until = self._uploaded(claim)
+        for file in media[len(ids) :]:
+            media_id, ends = await self._upload(file, token)
+            ids, until = [*ids, media_id], min(until, ends)
+            await save({"media_ids": ids, "media_until": until, "media_of": fingerprint(claim.media)})
+        return ids
 
     async def _upload(self, file: MediaFile, token: SecretToken) -> tuple[str, int]:
         """Upload one file; answers its media id and the epoch second until which it can be used."""
@@ -135,7 +149,7 @@ class XPublisher:
             json={
                 "media_type": file.mime_type,
                 "total_bytes": file.size_bytes,
-                "media_category": _category(file.mime_type),
+                "media_category": category(file.mime_type),
             },
         )
         media_id = data.get("id")
@@ -208,7 +222,7 @@ class XPublisher:
     async def send(self, prepared: Prepared) -> Outcome:
         answer = await self._post(prepared.body, prepared.token)
         if isinstance(answer, httpx.Response):
-            return await self._duplicate(prepared.claim, prepared.token)
+            return await self._duplicate(prepared.claim, prepared.token, prepared.claim.text)
         return answer
 
     async def after_send(
@@ -218,6 +232,15 @@ class XPublisher:
 
     async def _post(self, body: Mapping[str, Any], token: SecretToken) -> httpx.Response | Outcome:
         """The irreversible call: its outcome, or the answer that says that X has this text already."""
+        outcome = await self._post_once(body, token)
+        if isinstance(outcome, tuple):
+            response, settled = outcome
+            return dataclasses.replace(settled, budget=budgets(response))
+        return outcome
+
+    async def _post_once(
+        self, body: Mapping[str, Any], token: SecretToken
+    ) -> httpx.Response | Outcome | tuple[httpx.Response, Outcome]:
         url = endpoint(f"{_API}/tweets", self._sandbox_url)
         try:
             response = await http.exchange(self._client, "POST", url, json=body, headers=bearer(token))
@@ -230,15 +253,19 @@ class XPublisher:
             post_id = data.get("id") if isinstance(data, dict) else None
             if not isinstance(post_id, str) or not post_id:
                 return Unknown("unreadable_answer", http_status=response.status_code)
-            return Published(post_id, _post_url(post_id), response.status_code)
-        if response.status_code == 403 and _DUPLICATE.search(_detail(response)):
+            price = charge(str((data or {}).get("text", "")), "media" in body)
+            published = Published(post_id, post_url(post_id), response.status_code, charge=price)
+            return response, published
+        if response.status_code == 403 and _DUPLICATE.search(detail(response)):
             return response
-        return self._refusal(response, "this post")
+        return response, self._refusal(response, "this post")
 
-    async def _duplicate(self, claim: PublishClaim, token: SecretToken) -> Outcome:
+    async def _duplicate(
+        self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str | None = None
+    ) -> Outcome:
         """X says that it already has this text. On a later attempt that may be an earlier one of ours."""
         if claim.attempt > 1:
-            found = await self._find(claim, token, claim.scheduled_at)
+            found = await self._find(claim, token, claim.scheduled_at, text, parent_id)
             if isinstance(found, Published):
                 return found
             if found is not None:
@@ -262,15 +289,15 @@ class XPublisher:
             return NotAccepted("platform_timeout", http_status=status)
         if status == 429:
             return NotAccepted("rate_limited", self._window(response), http_status=status)
-        if status == 403 and "client-forbidden" in _problem_type(response):
+        if status == 403 and "client-forbidden" in problem_type(response):
             return NotAccepted("app_forbidden", retry_after=1800, http_status=status)
         if status == 403:
             return Rejected(
-                "forbidden", f"X does not allow {what}. {_sentence(_detail(response))}".strip(), status
+                "forbidden", f"X does not allow {what}. {sentence(detail(response))}".strip(), status
             )
         if 400 <= status < 500:
             return Rejected(
-                "refused", f"X did not accept {what}. {_sentence(_detail(response))}".strip(), status
+                "refused", f"X did not accept {what}. {sentence(detail(response))}".strip(), status
             )
         return Unknown(f"http_{status}", http_status=status)
 
@@ -292,15 +319,10 @@ class XPublisher:
     async def send_follow_up(
         self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
     ) -> Outcome:
-        answer = await self._post(_reply_body(claim, text, parent_id), token)
-        if not isinstance(answer, httpx.Response):
-            return answer
-        return Rejected(
-            "duplicate_content",
-            "X refuses a text that you have posted before. Change this part of the thread and schedule it "
-            "again.",
-            answer.status_code,
-        )
+        answer = await self._post(reply_body(claim, text, parent_id), token)
+        if isinstance(answer, httpx.Response):
+            return await self._duplicate(claim, token, text, parent_id)
+        return answer
 
     async def probe_follow_up(
         self, claim: PublishClaim, token: SecretToken, text: str, parent_id: str, root_id: str
@@ -325,7 +347,7 @@ class XPublisher:
         claim: PublishClaim,
         token: SecretToken,
         since: datetime,
-        text: str | None = None,
+        text: str,
         parent_id: str | None = None,
     ) -> Published | Unknown | NeedsReconnect | None:
         """Look for the post in the account's own timeline.
@@ -340,9 +362,9 @@ class XPublisher:
             "start_time": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "max_results": "100",
             "exclude": "retweets",
-            "tweet.fields": "created_at,entities,note_tweet,referenced_tweets",
+            "tweet.fields": "attachments,created_at,entities,note_tweet,referenced_tweets",
         }
-        wanted = _comparable(claim.text if text is None else text)
+        wanted = comparable(text)
         for _ in range(_PAGES):
             try:
                 response = await http.exchange(self._client, "GET", url, params=params, headers=bearer(token))
@@ -355,111 +377,15 @@ class XPublisher:
                 wait = self._window(response) if response.status_code == 429 else None
                 return Unknown(f"probe_http_{response.status_code}", wait, response.status_code)
             for post in body.get("data") or []:
-                if _is_same(post, wanted, start) and (parent_id is None or _replies_to(post, parent_id)):
-                    return Published(post["id"], _post_url(post["id"]), response.status_code)
+                if is_same(post, wanted, start) and (parent_id is None or replies_to(post, parent_id)):
+                    return Published(
+                        post["id"],
+                        post_url(post["id"]),
+                        response.status_code,
+                        charge=charge_shown(post),
+                    )
             following = body["meta"].get("next_token")
             if not isinstance(following, str) or not following:
                 return None
             params["pagination_token"] = following
         return Unknown("timeline_too_long")
-
-
-# --- bodies and texts ---------------------------------------------------------------------------------------
-
-
-def _post_body(claim: PublishClaim) -> dict[str, Any]:
-    """Body of `POST /2/tweets` without media. Only known options are taken over."""
-    body: dict[str, Any] = {"text": claim.text}
-    options = claim.options
-    if options.get("reply_settings") in _REPLY_SETTINGS:
-        body["reply_settings"] = options["reply_settings"]
-    for flag in ("made_with_ai", "paid_partnership"):
-        if options.get(flag) is True:
-            body[flag] = True
-    reply_to = options.get("in_reply_to")
-    if isinstance(reply_to, str) and reply_to.isdigit():
-        body["reply"] = {"in_reply_to_tweet_id": reply_to}
-    return body
-
-
-def _reply_body(claim: PublishClaim, text: str, parent_id: str) -> dict[str, Any]:
-    """Body of a further part of a thread. Disclosures hold for every part."""
-    flags = {flag: True for flag in ("made_with_ai", "paid_partnership") if claim.options.get(flag) is True}
-    return {"text": text, **flags, "reply": {"in_reply_to_tweet_id": parent_id}}
-
-
-def _replies_to(post: Mapping[str, Any], parent_id: str) -> bool:
-    referenced = post.get("referenced_tweets")
-    return isinstance(referenced, list) and any(
-        isinstance(item, dict) and item.get("type") == "replied_to" and item.get("id") == parent_id
-        for item in referenced
-    )
-
-
-def _category(mime_type: str) -> str:
-    if mime_type == "image/gif":
-        return "tweet_gif"
-    return "tweet_video" if mime_type.startswith("video/") else "tweet_image"
-
-
-def _post_url(post_id: str) -> str:
-    return f"https://x.com/i/web/status/{post_id}"
-
-
-def _detail(response: httpx.Response) -> str:
-    body = json_object(response) or {}
-    detail = body.get("detail")
-    if isinstance(detail, str):
-        return detail
-    errors = body.get("errors")
-    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        first = errors[0].get("message") or errors[0].get("detail")
-        return first if isinstance(first, str) else ""
-    return ""
-
-
-def _problem_type(response: httpx.Response) -> str:
-    kind = (json_object(response) or {}).get("type")
-    return kind if isinstance(kind, str) else ""
-
-
-def _sentence(detail: str) -> str:
-    """X's own explanation, short enough to show."""
-    return f"X says: {detail[:200]}" if detail else ""
-
-
-def _is_same(post: object, wanted: str, start: datetime) -> bool:
-    if not isinstance(post, dict) or not isinstance(post.get("id"), str):
-        return False
-    try:
-        created = datetime.fromisoformat(str(post.get("created_at")))
-    except ValueError:
-        return False
-    return created >= start and _comparable(_expanded(post)) == wanted
-
-
-def _expanded(post: Mapping[str, Any]) -> str:
-    """The post's text as it was written: links unshortened, links to its own pictures dropped, entities
-    unescaped.
-
-    A long post keeps its full text in `note_tweet`.
-    """
-    note = post.get("note_tweet")
-    source = note if isinstance(note, dict) and isinstance(note.get("text"), str) else post
-    text = str(source.get("text", ""))
-    entities = source.get("entities")
-    urls = entities.get("urls") if isinstance(entities, dict) else None
-    for link in urls if isinstance(urls, list) else []:
-        if not isinstance(link, dict) or not isinstance(link.get("url"), str):
-            continue
-        target = link.get("expanded_url")
-        is_picture = "media_key" in link or (isinstance(target, str) and _PICTURE_LINK.search(target))
-        text = text.replace(link["url"], "" if is_picture or not isinstance(target, str) else target)
-    return html.unescape(text)
-
-
-def _comparable(text: str) -> str:
-    """Form in which two texts are compared: NFC, one space for any white space, links without scheme and
-    final slash (X adds both to what a person typed)."""
-    words = unicodedata.normalize("NFC", text).split()
-    return " ".join(_URL.sub("", word).rstrip("/") if "." in word else word for word in words)

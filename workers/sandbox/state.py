@@ -116,7 +116,7 @@ class Media:
     mime_type: str = ""
     category: str = ""
     total_bytes: int = 0
-    segments: dict[int, bytes] = field(default_factory=dict)
+    segments: dict[int, Spool] = field(default_factory=dict)
     file: Spool | None = None
     sha256: str = ""
     status: str = "uploading"  # uploading | pending | in_progress | processing | ready | failed

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from workers.sandbox import files
 from workers.sandbox.limits import Limiter
 from workers.sandbox.schema import Schema
+from workers.sandbox.spool import Spool
 from workers.sandbox.state import Media, Person
 from workers.sandbox.wire import Call, RefusedError, Routes, single_fields
 from workers.sandbox.x_wire import check_query, enter, invalid, json_body, not_found
@@ -122,12 +123,12 @@ class XMedia:
             raise invalid("The upload is already finalized.", {"id": [media.id]})
         if not chunk or len(chunk) > MAX_CHUNK:
             raise RefusedError(413 if chunk else 400, None)
-        others = sum(len(data) for i, data in media.segments.items() if i != index)
+        others = sum(part.size for i, part in media.segments.items() if i != index)
         if others + len(chunk) > media.total_bytes:
             raise invalid(
                 "Segments are larger than the provided total file size.", {"segment_index": [str(index)]}
             )
-        media.segments[index] = chunk
+        media.segments[index] = Spool(chunk)
         return JSONResponse({"data": {"expires_at": int(media.expires_at)}})
 
     async def _chunk(self, call: Call) -> tuple[int, bytes]:
@@ -149,14 +150,18 @@ class XMedia:
 
     def _assemble(self, call: Call, media: Media) -> None:
         indexes = sorted(media.segments)
-        data = b"".join(media.segments[i] for i in indexes)
-        if indexes != list(range(len(indexes))) or len(data) != media.total_bytes:
+        size = sum(part.size for part in media.segments.values())
+        if indexes != list(range(len(indexes))) or size != media.total_bytes:
             raise invalid("Segments do not add up to provided total file size.", {"id": [media.id]})
+        data = Spool()
+        for index in indexes:
+            data.extend(media.segments.pop(index))
         self._keep(call, media, data)
 
-    def _keep(self, call: Call, media: Media, data: bytes) -> None:
+    def _keep(self, call: Call, media: Media, data: Spool) -> None:
         is_image = _kind(media.mime_type) == "image"
-        is_readable = (_kind(files.sniff(data)) or "image") == _kind(media.mime_type) and files.sniff(data)
+        found = files.sniff(data.read(0, 64))
+        is_readable = (_kind(found) or "image") == _kind(media.mime_type) and found
         if is_image and not is_readable:
             raise invalid("media type unrecognized.", {"id": [media.id]})
         call.state.library.store(media, data)
@@ -186,7 +191,7 @@ class XMedia:
         media = self._announce(
             call, person, {"media_type": mime, "total_bytes": len(data), "media_category": category}
         )
-        self._keep(call, media, data)
+        self._keep(call, media, Spool(data))
         return JSONResponse({"data": _described(call, media)})
 
     async def metadata(self, call: Call) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import timedelta
 from typing import Any
@@ -65,7 +66,9 @@ async def _send(platform: Platform, **changes: Any) -> Outcome:
 
 async def test_a_text_is_posted() -> None:
     platform = Platform({POST: CREATED})
-    assert await _send(platform) == Published("777", "https://x.com/i/web/status/777", 201)
+    assert await _send(platform) == Published(
+        "777", "https://x.com/i/web/status/777", 201, charge="post_create"
+    )
     assert platform.body(POST) == {"text": "Hello"}
     assert platform.requests[0].headers["authorization"] == "Bearer canary-token"
     assert str(platform.requests[0].url) == "https://api.x.com/2/tweets"
@@ -144,7 +147,8 @@ SEND_TABLE: list[tuple[object, Outcome]] = [
 
 @pytest.mark.parametrize(("what", "outcome"), SEND_TABLE)
 async def test_what_an_answer_means(what: object, outcome: Outcome) -> None:
-    assert await _send(Platform({POST: what})) == outcome
+    found = await _send(Platform({POST: what}))
+    assert dataclasses.replace(found, budget=()) == outcome
 
 
 @pytest.mark.parametrize(
@@ -386,7 +390,11 @@ async def _probe(platform: Platform, text: str = "Hello", began: int = 120, **ch
 )
 async def test_its_own_post_is_found_again(text: str, post: dict[str, Any]) -> None:
     platform = Platform({TIMELINE: _timeline({"text": "another"}, post)})
-    assert await _probe(platform, text) == Published("101", "https://x.com/i/web/status/101", 200)
+    found = await _probe(platform, text)
+    assert isinstance(found, Published)
+    assert (found.external_id, found.url) == ("101", "https://x.com/i/web/status/101")
+    has_link = "example" in text and "picture" not in text
+    assert found.charge == ("post_create_with_url" if has_link else "post_create")
     params = platform.requests[0].url.params
     assert params["start_time"] == "2026-11-24T08:57:00Z"
     assert (params["exclude"], params["max_results"]) == ("retweets", "100")

@@ -75,7 +75,7 @@ class _OpenTokens:
     async def open(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
         return _TOKEN, claim.generation
 
-    async def renew(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
+    async def renew(self, claim: ClaimedTarget, worker_id: UUID, generation: int) -> tuple[SecretToken, int]:
         return _TOKEN, claim.generation
 
 

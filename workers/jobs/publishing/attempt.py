@@ -29,6 +29,7 @@ from workers.jobs.publishing.reporting import Reporter
 from workers.logs import get_logger
 from workers.providers.base import (
     SETTLE_AFTER_END,
+    Budget,
     NeedsReconnect,
     NotAccepted,
     Outcome,
@@ -229,6 +230,7 @@ class Attempts:
 
     async def _send_parts(self, flight: Flight, publisher: Publisher, token: SecretToken) -> Outcome:
         """Publish the missing parts of the thread, one after the other."""
+        budget: tuple[Budget, ...] = ()
         while (part := flight.missing_part) is not None:
             if not await self._begin(flight, None):
                 return NotAccepted("not_begun_in_time", retry_after=1.0)
@@ -238,8 +240,9 @@ class Attempts:
             )
             if not isinstance(outcome, Published):
                 return _incomplete(flight.claim, part, publisher, outcome)
+            budget = outcome.budget
             await self._reporter.record(flight, part.position, outcome)
-        return Published(flight.claim.external_id or "")
+        return Published(flight.claim.external_id or "", budget=budget)
 
     # --- reconciling ----------------------------------------------------------------------------------------
 

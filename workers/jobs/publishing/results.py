@@ -18,7 +18,7 @@ def outcome_name(claim: ClaimedTarget, outcome: Outcome) -> OutcomeName:
         case Rejected():
             return "rejected"
         case Unknown():
-            return "unknown"
+            return "unconfirmed" if outcome.is_final else "unknown"
         case NeedsReconnect():
             # Whether the earlier attempt got through can no longer be asked.
             return "unconfirmed" if claim.mode == "reconcile" else "reconnect"
@@ -37,6 +37,7 @@ def target_result(claim: ClaimedTarget, outcome: Outcome) -> TargetResult:
             http_status=outcome.http_status,
             charge=outcome.charge,
             notice=outcome.notice,
+            budget=_budget(outcome),
         )
     return TargetResult(
         claim.target_id,
@@ -46,4 +47,21 @@ def target_result(claim: ClaimedTarget, outcome: Outcome) -> TargetResult:
         message=outcome.message if isinstance(outcome, Rejected | NotAccepted) else None,
         http_status=outcome.http_status,
         retry_after_seconds=outcome.retry_after if isinstance(outcome, NotAccepted | Unknown) else None,
+        budget=_budget(outcome),
     )
+
+
+def _budget(outcome: Outcome) -> list[dict[str, object]] | None:
+    """What the platform told about its limits, as the database takes it."""
+    if not outcome.budget:
+        return None
+    return [
+        {
+            "scope": item.scope,
+            "name": item.name,
+            "limit": item.limit,
+            "remaining": item.remaining,
+            "resets_at": None if item.resets_at is None else item.resets_at.isoformat(),
+        }
+        for item in outcome.budget
+    ]
