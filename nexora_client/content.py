@@ -264,6 +264,7 @@ class MediaContext:
         alt_text: str | None = None,
         width: int | None = None,
         height: int | None = None,
+        duration_ms: int | None = None,
     ) -> Media:
         """Upload a file and register it, so that posts can use it.
 
@@ -273,6 +274,7 @@ class MediaContext:
             alt_text: what it shows, for those who cannot see it.
             width: pixels.
             height: pixels.
+            duration_ms: length of a video; with it and the pixels, limits of platforms are checked beforehand.
 
         Raises:
             ValidationFailed: too large, or of a type that is not accepted.
@@ -281,7 +283,12 @@ class MediaContext:
         name = f"{self._transport.user_id()}/{uuid4()}{suffix}"
         upload_object(self._transport, MEDIA, name, content, mime_type)
         answer = self._transport.call(
-            "register_media", object_name=name, alt_text=alt_text, width=width, height=height
+            "register_media",
+            object_name=name,
+            alt_text=alt_text,
+            width=width,
+            height=height,
+            duration_ms=duration_ms,
         )
         return parse_row(Media, answer)
 

@@ -290,6 +290,7 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX436": WrongState,
     "NX437": WrongState,
     "NX438": WrongState,
+    "NX439": WrongState,
     "NX450": ValidationFailed,
     "NX451": WrongState,
     "NX452": WrongState,

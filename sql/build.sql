@@ -116,6 +116,9 @@
 -- 40_publishing: platform rules, targets, publishing
 \ir 40_publishing/errors.sql
 \ir 40_publishing/platform_rules.sql
+\ir 40_publishing/platform_rule_rows.sql
+\ir 40_publishing/rule_words.sql
+\ir 40_publishing/platform_options.sql
 \ir 40_publishing/weighted_length.sql
 \ir 40_publishing/target_states.sql
 \ir 40_publishing/post_targets.sql
@@ -123,7 +126,10 @@
 \ir 40_publishing/target_events.sql
 \ir 40_publishing/publish_attempts.sql
 \ir 40_publishing/publish_costs.sql
+\ir 40_publishing/measures.sql
+\ir 40_publishing/option_problems.sql
 \ir 40_publishing/target_problems.sql
+\ir 40_publishing/rule_rechecks.sql
 \ir 40_publishing/target_reports.sql
 \ir 40_publishing/platform_budgets.sql
 \ir 40_publishing/settle_targets.sql
@@ -139,6 +145,8 @@
 \ir 40_publishing/housekeeping.sql
 \ir 40_publishing/data_catalogue.sql
 \ir ../policies/40_publishing/platform_rules.sql
+\ir ../policies/40_publishing/rule_words.sql
+\ir ../policies/40_publishing/platform_options.sql
 \ir ../policies/40_publishing/target_states.sql
 \ir ../policies/40_publishing/post_targets.sql
 \ir ../policies/40_publishing/target_follow_ups.sql
@@ -146,6 +154,7 @@
 \ir ../policies/40_publishing/publish_attempts.sql
 \ir ../policies/40_publishing/publish_costs.sql
 \ir ../policies/40_publishing/target_problems.sql
+\ir ../policies/40_publishing/rule_rechecks.sql
 \ir ../policies/40_publishing/platform_budgets.sql
 \ir ../policies/40_publishing/schedule.sql
 \ir ../policies/40_publishing/change_target.sql

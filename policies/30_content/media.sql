@@ -12,5 +12,5 @@ create policy media_delete_owner on public.media for delete to authenticated
 create policy media_all_usable_account on public.media as restrictive for all to authenticated
   using ((select private.account_is_usable()));
 
-grant execute on function private.register_media(text, text, int, int, timestamptz) to authenticated;
-grant execute on function public.register_media(text, text, int, int) to authenticated;
+grant execute on function private.register_media(text, text, int, int, int, timestamptz) to authenticated;
+grant execute on function public.register_media(text, text, int, int, int) to authenticated;

@@ -129,7 +129,7 @@ language sql stable security invoker set search_path = '' as $$
                 > private.setting_int('reconcile_max_attempts') then 'NX435' end
     when p_target.scheduled_at + p_target.tolerance < p_now then 'NX434'
     when p_lease.attempt - p_target.attempt_base > private.setting_int('publish_max_attempts') then 'NX436'
-    when exists (select from private.target_problems(p_target.id, p_now) x where x.severity = 'error') then 'NX410'
+    when exists (select from private.target_problems(p_target.id, null, p_now) x where x.severity = 'error') then 'NX410'
   end
   from public.connections c
   left join private.token_vault v on v.connection_id = c.id
@@ -157,7 +157,7 @@ begin
     v_verdict.state := 'missed';
   elsif p_code = 'NX410' then
     v_verdict.state := 'failed';
-    v_verdict.message := (select string_agg(x.message, '. ') from private.target_problems(p_target.id, p_now) x
+    v_verdict.message := (select string_agg(x.message, '. ') from private.target_problems(p_target.id, null, p_now) x
                           where x.severity = 'error');
   else
     v_verdict.state := 'failed';

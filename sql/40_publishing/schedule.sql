@@ -56,7 +56,7 @@ end;
 $$;
 comment on function private.check_connections(uuid[]) is 'NX412 or NX414 unless every account can be published to.';
 
-create function private.check_problems(p_target_ids uuid[], p_now timestamptz) returns void
+create function private.check_problems_at(p_target_ids uuid[], p_at timestamptz, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_problems jsonb;
@@ -64,13 +64,21 @@ begin
   select jsonb_agg(jsonb_build_object('target_id', t.id, 'rule', x.rule, 'severity', x.severity,
            'limit_value', x.limit_value, 'measured', x.measured, 'message', x.message) order by t.id, x.rule)
     into v_problems
-    from unnest(p_target_ids) t (id), private.target_problems(t.id, p_now) x where x.severity = 'error';
+    from unnest(p_target_ids) t (id), private.target_problems(t.id, p_at, p_now) x where x.severity = 'error';
   if v_problems is not null then
     perform private.fail('NX410', p_detail := v_problems::text);
   end if;
 end;
 $$;
-comment on function private.check_problems(uuid[], timestamptz) is 'NX410 with all problems unless every target has none.';
+comment on function private.check_problems_at(uuid[], timestamptz, timestamptz) is
+  'NX410 with all problems that the targets would have at p_at (NULL: at their own times).';
+
+create function private.check_problems(p_target_ids uuid[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.check_problems_at(p_target_ids, null, p_now)
+$$;
+comment on function private.check_problems(uuid[], timestamptz) is
+  'NX410 with all problems unless every target has none at its own time.';
 
 -- Which of the targets can be put on schedule, locked: those that wait for nothing, and scheduled ones that no worker has.
 create function private.lock_schedulable(p_target_ids uuid[]) returns uuid[]
@@ -123,7 +131,7 @@ begin
   perform private.check_instant(p_at, p_now);
   perform private.check_connections(p_target_ids);
   v_ids := private.lock_schedulable(p_target_ids);
-  perform private.check_problems(v_ids, p_now);
+  perform private.check_problems_at(v_ids, p_at, p_now);
   perform private.set_times(v_ids, array_fill(p_at, array[cardinality(v_ids)]), p_now);
   return v_ids;
 end;

@@ -128,7 +128,7 @@ comment on function private.object_name_is_safe(text) is
 
 -- ==== sql/30_content/media.sql
 
--- public.media, register_media(object_name, alt_text, width, height) -> media
+-- public.media, register_media(object_name, alt_text, width, height, duration_ms) -> media
 -- Why:     what the platforms' rules need to know about an uploaded file. Type and size come from the storage service,
 --          never from the caller; files are not overwritten, so they stay true.
 -- Caller:  authenticated, for its own files. DEFINER body: people may not insert rows themselves.
@@ -184,7 +184,7 @@ comment on function private.media_kind(text) is 'What kind of file a MIME type s
 
 create function private.register_media(
   p_object_name text, p_alt_text text default null, p_width int default null, p_height int default null,
-  p_now timestamptz default now()
+  p_duration_ms int default null, p_now timestamptz default now()
 ) returns public.media
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -200,9 +200,10 @@ begin
   elsif private.media_kind(v_file ->> 'mimetype') is null then
     perform private.fail('NX302');
   end if;
-  insert into public.media (user_id, object_name, kind, mime_type, size_bytes, width, height, alt_text, created_at)
+  insert into public.media (user_id, object_name, kind, mime_type, size_bytes, width, height, duration_ms, alt_text,
+                            created_at)
   values (v_user, p_object_name, private.media_kind(v_file ->> 'mimetype'), v_file ->> 'mimetype',
-          (v_file ->> 'size')::bigint, p_width, p_height, p_alt_text, p_now)
+          (v_file ->> 'size')::bigint, p_width, p_height, p_duration_ms, p_alt_text, p_now)
   on conflict (object_name) do nothing
   returning * into v_media;
   if not found then
@@ -211,16 +212,18 @@ begin
   return v_media;
 end;
 $$;
-comment on function private.register_media(text, text, int, int, timestamptz) is 'Body of register_media().';
+comment on function private.register_media(text, text, int, int, int, timestamptz) is 'Body of register_media().';
 
 create function public.register_media(
-  p_object_name text, p_alt_text text default null, p_width int default null, p_height int default null
+  p_object_name text, p_alt_text text default null, p_width int default null, p_height int default null,
+  p_duration_ms int default null
 ) returns public.media
 language sql volatile security invoker set search_path = '' as $$
-  select private.register_media(p_object_name, p_alt_text, p_width, p_height)
+  select private.register_media(p_object_name, p_alt_text, p_width, p_height, p_duration_ms)
 $$;
-comment on function public.register_media(text, text, int, int) is
-  'Makes an uploaded file of bucket media usable in posts. Width and height in pixels, if the front end knows them.';
+comment on function public.register_media(text, text, int, int, int) is
+  'Makes an uploaded file of bucket media usable in posts. Width and height in pixels and '
+  'the length of a video in milliseconds, if the front end knows them: limits of platforms are checked with them.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.register_media', 'Type and size must come from storage.objects, so people cannot insert rows themselves.');
@@ -403,8 +406,8 @@ create policy media_delete_owner on public.media for delete to authenticated
 create policy media_all_usable_account on public.media as restrictive for all to authenticated
   using ((select private.account_is_usable()));
 
-grant execute on function private.register_media(text, text, int, int, timestamptz) to authenticated;
-grant execute on function public.register_media(text, text, int, int) to authenticated;
+grant execute on function private.register_media(text, text, int, int, int, timestamptz) to authenticated;
+grant execute on function public.register_media(text, text, int, int, int) to authenticated;
 
 -- ==== policies/30_content/post_media.sql
 

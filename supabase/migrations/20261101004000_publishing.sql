@@ -46,7 +46,8 @@ comment on function private.error_message(text) is 'What a code means, in words 
 -- public.platform_rules, private.rules_on(platform, day)
 -- Why:     platforms change their limits often. Each is a dated row with its source, used by one function on edit, on
 --          schedule and on claim. What a platform answers at run time wins over the row.
--- Caller:  read by people and by private.target_problems(); changed by migrations: a new limit is a new row.
+-- Caller:  read by people and by private.target_problems(); changed by migrations: a new limit is a new row, in
+--          platform_rule_rows.sql, and scheduled posts are checked against it at once (rule_rechecks.sql).
 -- Repeat:  no; reference rows are loaded once by the migration.
 
 create table public.platform_rules (
@@ -55,6 +56,7 @@ create table public.platform_rules (
   value numeric,
   text_values text[],
   unit text not null,
+  severity text not null default 'error',
   source text not null,
   checked_on date not null,
   valid_from date not null,
@@ -64,15 +66,19 @@ create table public.platform_rules (
   constraint rule_is_snake_case check (rule ~ '^[a-z][a-z_]{2,40}$'),
   constraint either_number_or_texts check ((value is null) <> (text_values is null)),
   constraint value_is_not_negative check (value >= 0),
+  constraint severity_is_known check (severity in ('error', 'warning')),
   constraint ends_after_it_begins check (valid_to >= valid_from),
   constraint source_is_given check (length(source) between 5 and 200)
 );
 comment on table public.platform_rules is 'Limits of the platforms: dated, with source. The newest row that is valid counts.';
 comment on column public.platform_rules.rule is
-  'text_length, url_length, image_count, image_bytes, video_ms_max, media_types and so on; see target_problems.';
+  'What is measured. Names that end in _min or _required are a least, all others a most; lists name what is allowed '
+  '(…_types) or forbidden (forbidden_characters). private.rule_words has each in words.';
 comment on column public.platform_rules.value is 'The limit, in the unit of the row.';
 comment on column public.platform_rules.text_values is 'For rules that are a list, such as media types.';
-comment on column public.platform_rules.unit is 'characters, weighted characters, bytes, milliseconds, pixels, files, kinds, types.';
+comment on column public.platform_rules.unit is
+  'characters, weighted characters, UTF-16 units, bytes, milliseconds, pixels, ratio (width by height), pieces or types.';
+comment on column public.platform_rules.severity is 'error: keeps the post from being scheduled. warning: is only said.';
 comment on column public.platform_rules.checked_on is 'When somebody last compared the row with its source.';
 comment on column public.platform_rules.source is 'Document that states the limit.';
 comment on column public.platform_rules.valid_from is 'First day on which it holds (UTC).';
@@ -87,6 +93,18 @@ language sql stable security invoker set search_path = '' as $$
 $$;
 comment on function private.rules_on(text, date) is 'The rules of a platform on a day, one row per rule.';
 
+create function private.tg_platform_rules__touch() returns trigger
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  new.changed_at := greatest(now(), new.changed_at);
+  return new;
+end;
+$$;
+comment on function private.tg_platform_rules__touch() is
+  'BEFORE UPDATE: a rule that is corrected is a rule that changed.';
+create trigger _200_touch before update on public.platform_rules for each row
+  execute function private.tg_platform_rules__touch();
+
 -- Rows that begin or end with a day count as changed at its start, so that posts scheduled before are checked once more.
 create function private.rules_changed_at(p_now timestamptz) returns timestamptz
 language sql stable security invoker set search_path = '' as $$
@@ -96,37 +114,351 @@ language sql stable security invoker set search_path = '' as $$
 $$;
 comment on function private.rules_changed_at(timestamptz) is 'When any rule last changed, began or ended.';
 
+-- ==== sql/40_publishing/platform_rule_rows.sql
+
+-- Rows of public.platform_rules
+-- Why:     the limits themselves, one line each, so that a change is one line to add: the old row stays, its successor
+--          begins on a later day.
+-- Caller:  see platform_rules.sql.
+-- Repeat:  no; reference rows are loaded once by the migration.
+
 insert into public.platform_rules
-  (platform_id, rule, value, text_values, unit, source, checked_on, valid_from) values
-  ('x', 'text_length', 280, null, 'weighted characters', 'X developer documentation, counting characters', '2026-11-20', '2017-11-07'),
-  ('x', 'url_length', 23, null, 'weighted characters', 'X developer documentation, counting characters', '2026-11-20', '2017-11-07'),
-  ('x', 'image_count', 4, null, 'files', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'gif_count', 1, null, 'files', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'video_count', 1, null, 'files', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'document_count', 0, null, 'files', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'media_kind_count', 1, null, 'kinds', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'image_bytes', 5242880, null, 'bytes', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'gif_bytes', 15728640, null, 'bytes', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'video_bytes', 536870912, null, 'bytes', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'video_ms_min', 500, null, 'milliseconds', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'video_ms_max', 140000, null, 'milliseconds', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('x', 'media_types', null, array['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'video/mp4', 'video/quicktime'],
-   'types', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'text_length', 3000, null, 'characters', 'LinkedIn Posts API documentation', '2026-11-20', '2021-06-01'),
-  ('linkedin', 'image_count', 20, null, 'files', 'LinkedIn MultiImage API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'gif_count', 1, null, 'files', 'LinkedIn Images API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'video_count', 1, null, 'files', 'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'document_count', 1, null, 'files', 'LinkedIn Documents API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'media_kind_count', 1, null, 'kinds', 'LinkedIn Posts API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'image_bytes', 8388608, null, 'bytes', 'limit that public schedulers keep to', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'gif_bytes', 8388608, null, 'bytes', 'limit that public schedulers keep to', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'image_pixels', 36152320, null, 'pixels', 'LinkedIn Images API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'video_bytes', 524288000, null, 'bytes', 'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'video_ms_min', 3000, null, 'milliseconds', 'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'video_ms_max', 1800000, null, 'milliseconds', 'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'document_bytes', 104857600, null, 'bytes', 'LinkedIn Documents API documentation', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'media_types', null, array['image/jpeg', 'image/png', 'image/gif', 'video/mp4', 'application/pdf'],
-   'types', 'LinkedIn Images, Videos and Documents API documentation', '2026-11-20', '2024-01-01');
+  (platform_id, rule, value, text_values, unit, severity, source, checked_on, valid_from) values
+  ('x', 'text_length', 280, null, 'weighted characters', 'error',
+   'X developer documentation, counting characters', '2026-11-20', '2017-11-07'),
+  ('x', 'url_length', 23, null, 'weighted characters', 'error',
+   'X developer documentation, counting characters', '2026-11-20', '2017-11-07'),
+  ('x', 'image_count', 4, null, 'pieces', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'gif_count', 1, null, 'pieces', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'video_count', 1, null, 'pieces', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'document_count', 0, null, 'pieces', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'media_kind_count', 1, null, 'pieces', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'image_bytes', 5242880, null, 'bytes', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'gif_bytes', 15728640, null, 'bytes', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'video_bytes', 536870912, null, 'bytes', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'video_ms_min', 500, null, 'milliseconds', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'video_ms_max', 140000, null, 'milliseconds', 'error',
+   'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'media_types', null,
+   array['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'video/mp4', 'video/quicktime'],
+   'types', 'error', 'X developer documentation, media best practices', '2026-11-20', '2024-01-01'),
+  ('x', 'follow_up_count', 24, null, 'pieces', 'error',
+   'X help centre, threads of up to 25 posts', '2026-11-20', '2024-01-01'),
+  ('x', 'follow_up_length', 280, null, 'weighted characters', 'error',
+   'X developer documentation, counting characters', '2026-11-20', '2017-11-07'),
+  ('linkedin', 'text_length', 3000, null, 'characters', 'error',
+   'LinkedIn Posts API documentation', '2026-11-20', '2021-06-01'),
+  ('linkedin', 'image_count', 20, null, 'pieces', 'error',
+   'LinkedIn MultiImage API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'gif_count', 1, null, 'pieces', 'error',
+   'LinkedIn Images API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'video_count', 1, null, 'pieces', 'error',
+   'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'document_count', 1, null, 'pieces', 'error',
+   'LinkedIn Documents API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'media_kind_count', 1, null, 'pieces', 'error',
+   'LinkedIn Posts API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'image_pixels', 36152320, null, 'pixels', 'error',
+   'LinkedIn Images API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'video_bytes', 524288000, null, 'bytes', 'error',
+   'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'video_ms_min', 3000, null, 'milliseconds', 'error',
+   'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'video_ms_max', 1800000, null, 'milliseconds', 'error',
+   'LinkedIn Videos API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'document_bytes', 104857600, null, 'bytes', 'error',
+   'LinkedIn Documents API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'image_bytes', 8388608, null, 'bytes', 'error',
+   'limit that public schedulers keep to', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'gif_bytes', 8388608, null, 'bytes', 'error',
+   'limit that public schedulers keep to', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'media_types', null,
+   array['image/jpeg', 'image/png', 'image/gif', 'video/mp4', 'application/pdf'],
+   'types', 'error', 'LinkedIn Images, Videos and Documents API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'follow_up_count', 1, null, 'pieces', 'error',
+   'LinkedIn Comments API documentation', '2026-11-20', '2024-01-01'),
+  ('linkedin', 'follow_up_length', 1250, null, 'characters', 'error',
+   'LinkedIn help, length of comments', '2026-11-20', '2024-01-01'),
+  ('youtube', 'title_required', 1, null, 'pieces', 'error',
+   'YouTube Data API, videos resource', '2026-11-20', '2024-01-01'),
+  ('youtube', 'title_length', 100, null, 'characters', 'error',
+   'YouTube Data API, videos resource', '2026-11-20', '2024-01-01'),
+  ('youtube', 'text_length', 5000, null, 'bytes', 'error',
+   'YouTube Data API, videos resource', '2026-11-20', '2024-01-01'),
+  ('youtube', 'tags_length', 500, null, 'characters', 'error',
+   'YouTube Data API, videos resource', '2026-11-20', '2024-01-01'),
+  ('youtube', 'forbidden_characters', null, array['<', '>'], 'types', 'error',
+   'YouTube Data API, videos resource', '2026-11-20', '2024-01-01'),
+  ('youtube', 'video_required', 1, null, 'pieces', 'error',
+   'YouTube Data API, videos.insert', '2026-11-20', '2024-01-01'),
+  ('youtube', 'video_count', 1, null, 'pieces', 'error',
+   'YouTube Data API, videos.insert', '2026-11-20', '2024-01-01'),
+  ('youtube', 'image_count', 0, null, 'pieces', 'error',
+   'YouTube Data API, videos.insert', '2026-11-20', '2024-01-01'),
+  ('youtube', 'gif_count', 0, null, 'pieces', 'error', 'YouTube Data API, videos.insert', '2026-11-20', '2024-01-01'),
+  ('youtube', 'document_count', 0, null, 'pieces', 'error',
+   'YouTube Data API, videos.insert', '2026-11-20', '2024-01-01'),
+  ('youtube', 'video_bytes', 274877906944, null, 'bytes', 'error',
+   'YouTube Data API, videos.insert', '2026-11-20', '2024-01-01'),
+  ('youtube', 'video_ms_max', 43200000, null, 'milliseconds', 'error',
+   'YouTube help, videos longer than 15 minutes', '2026-11-20', '2024-01-01'),
+  ('youtube', 'video_ms_unverified', 900000, null, 'milliseconds', 'warning',
+   'YouTube help, videos longer than 15 minutes', '2026-11-20', '2024-01-01'),
+  ('youtube', 'media_types', null,
+   array['video/mp4', 'video/quicktime', 'video/webm', 'video/mpeg', 'video/x-msvideo', 'video/x-ms-wmv', 'video/x-flv', 'video/3gpp'],
+   'types', 'error', 'YouTube help, supported file formats', '2026-11-20', '2024-01-01'),
+  ('youtube', 'thumbnail_count', 1, null, 'pieces', 'error',
+   'YouTube Data API, thumbnails.set', '2026-11-20', '2024-01-01'),
+  ('youtube', 'thumbnail_bytes', 2097152, null, 'bytes', 'error',
+   'YouTube Data API, thumbnails.set', '2026-11-20', '2024-01-01'),
+  ('youtube', 'thumbnail_types', null, array['image/jpeg', 'image/png'], 'types', 'error',
+   'YouTube Data API, thumbnails.set', '2026-11-20', '2024-01-01'),
+  ('youtube', 'follow_up_count', 1, null, 'pieces', 'error',
+   'YouTube Data API, commentThreads.insert', '2026-11-20', '2024-01-01'),
+  ('youtube', 'follow_up_length', 10000, null, 'characters', 'error',
+   'YouTube help, length of comments', '2026-11-20', '2024-01-01'),
+  ('instagram', 'text_length', 2200, null, 'characters', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'mention_count', 20, null, 'pieces', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'hashtag_count', 30, null, 'pieces', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'hashtag_count', 5, null, 'pieces', 'error',
+   'Instagram announcement of December 2025, as the press reported it', '2026-11-20', '2025-12-18'),
+  ('instagram', 'media_required', 1, null, 'pieces', 'error',
+   'Instagram platform documentation, content publishing', '2026-11-20', '2024-01-01'),
+  ('instagram', 'file_count', 10, null, 'pieces', 'error',
+   'Instagram platform documentation, content publishing', '2026-11-20', '2024-01-01'),
+  ('instagram', 'gif_count', 0, null, 'pieces', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'document_count', 0, null, 'pieces', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'image_bytes', 8388608, null, 'bytes', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'image_ratio_min', 0.8, null, 'ratio', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'image_ratio_max', 1.91, null, 'ratio', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'video_ms_min', 3000, null, 'milliseconds', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'video_ms_max', 900000, null, 'milliseconds', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'video_bytes', 314572800, null, 'bytes', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'video_ratio_min', 0.01, null, 'ratio', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'video_ratio_max', 10, null, 'ratio', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'story_file_count', 1, null, 'pieces', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'story_video_ms_max', 60000, null, 'milliseconds', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'media_types', null, array['image/jpeg', 'video/mp4', 'video/quicktime'], 'types', 'error',
+   'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
+  ('instagram', 'follow_up_count', 1, null, 'pieces', 'error',
+   'Instagram platform documentation, comments', '2026-11-20', '2024-01-01'),
+  ('instagram', 'follow_up_length', 300, null, 'characters', 'error',
+   'Instagram platform documentation, IG User mentions', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'text_length', 2200, null, 'UTF-16 units', 'error',
+   'TikTok Content Posting API, direct post', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'title_length', 90, null, 'UTF-16 units', 'error',
+   'TikTok Content Posting API, photo post', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'media_required', 1, null, 'pieces', 'error',
+   'TikTok Content Posting API, direct post', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'image_count', 35, null, 'pieces', 'error',
+   'TikTok Content Posting API, photo post', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'video_count', 1, null, 'pieces', 'error',
+   'TikTok Content Posting API, direct post', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'gif_count', 0, null, 'pieces', 'error',
+   'TikTok Content Posting API, media transfer guide', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'document_count', 0, null, 'pieces', 'error',
+   'TikTok Content Posting API, media transfer guide', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'media_kind_count', 1, null, 'pieces', 'error',
+   'TikTok Content Posting API, direct post', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'image_bytes', 20971520, null, 'bytes', 'error',
+   'TikTok Content Posting API, media transfer guide', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'video_bytes', 4294967296, null, 'bytes', 'error',
+   'TikTok Content Posting API, media transfer guide', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'video_ms_min', 3000, null, 'milliseconds', 'error',
+   'TikTok Content Posting API, media transfer guide', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'video_ms_max', 600000, null, 'milliseconds', 'error',
+   'TikTok Content Posting API, media transfer guide', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'media_types', null,
+   array['image/jpeg', 'image/webp', 'video/mp4', 'video/quicktime', 'video/webm'],
+   'types', 'error', 'TikTok Content Posting API, media transfer guide', '2026-11-20', '2024-01-01'),
+  ('tiktok', 'follow_up_count', 0, null, 'pieces', 'error',
+   'TikTok Content Posting API has no comments', '2026-11-20', '2024-01-01');
+
+-- ==== sql/40_publishing/rule_words.sql
+
+-- private.rule_words, private.rule_message(rule, unit, limit, measured)
+-- Why:     what a rule that is not kept is called before people: in words, with the figures, in units that people use.
+-- Caller:  private.target_problems().
+-- Errors:  none: a rule without words gets a general sentence.
+-- Repeat:  safe; nothing is written.
+
+create table private.rule_words (
+  rule text primary key,
+  words text not null,
+  constraint words_are_a_short_sentence check (length(words) between 10 and 120)
+);
+comment on table private.rule_words is 'Each rule that is not kept, in words for people.';
+
+insert into private.rule_words (rule, words) values
+  ('content_required', 'There is neither a text nor a file'),
+  ('text_length', 'The text is too long'),
+  ('title_required', 'The title is missing'),
+  ('title_length', 'The title is too long'),
+  ('tags_length', 'The tags are too long together'),
+  ('hashtag_count', 'There are too many hashtags'),
+  ('mention_count', 'Too many people are mentioned'),
+  ('forbidden_characters', 'The title or the text has characters that the platform refuses, such as < and >'),
+  ('media_required', 'A picture or a video is missing'),
+  ('video_required', 'The video is missing'),
+  ('file_count', 'There are too many files'),
+  ('image_count', 'There are too many pictures'),
+  ('gif_count', 'There are too many GIFs'),
+  ('video_count', 'There are too many videos'),
+  ('document_count', 'There are too many documents'),
+  ('media_kind_count', 'Pictures, GIFs, videos and documents cannot be mixed'),
+  ('image_bytes', 'A picture is too large'),
+  ('gif_bytes', 'A GIF is too large'),
+  ('video_bytes', 'A video is too large'),
+  ('document_bytes', 'A document is too large'),
+  ('image_pixels', 'A picture has too many pixels'),
+  ('image_ratio_min', 'A picture is too tall for its width'),
+  ('image_ratio_max', 'A picture is too wide for its height'),
+  ('video_ratio_min', 'A video is too tall for its width'),
+  ('video_ratio_max', 'A video is too wide for its height'),
+  ('video_ms_min', 'A video is too short'),
+  ('video_ms_max', 'A video is too long'),
+  ('video_ms_unverified', 'Only channels that YouTube has verified may upload a video this long'),
+  ('story_file_count', 'A story takes one file'),
+  ('story_video_ms_max', 'A video is too long for a story'),
+  ('media_types', 'The platform does not take files of this type'),
+  ('alt_text', 'A picture has no description for people who cannot see it'),
+  ('thumbnail_count', 'There is more than one thumbnail'),
+  ('thumbnail_bytes', 'The thumbnail is too large'),
+  ('thumbnail_types', 'The thumbnail is of a type that the platform does not take'),
+  ('follow_up_count', 'There are too many follow-ups, or the platform takes none'),
+  ('follow_up_length', 'A follow-up is too long');
+
+create function private.in_words(p_value numeric, p_unit text) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select case p_unit
+    when 'bytes' then case when p_value >= 1073741824 then trim_scale(round(p_value / 1073741824, 1)) || ' GB'
+                           when p_value >= 1048576 then trim_scale(round(p_value / 1048576, 1)) || ' MB'
+                           when p_value >= 1024 then trim_scale(round(p_value / 1024, 1)) || ' KB' else p_value || ' bytes' end
+    when 'milliseconds' then case when p_value >= 60000 then trim_scale(round(p_value / 60000, 1)) || ' minutes'
+                                  else trim_scale(round(p_value / 1000, 1)) || ' seconds' end
+    when 'ratio' then trim_scale(round(p_value, 2))::text
+    else round(p_value)::text end
+$$;
+comment on function private.in_words(numeric, text) is 'A measure in the unit that people use for it.';
+
+-- Figures help where there are two of them: "300, at most 280". Rules about what is missing speak for themselves.
+create function private.rule_message(p_rule text, p_unit text, p_limit numeric, p_measured numeric) returns text
+language sql stable security invoker set search_path = '' as $$
+  select coalesce((select w.words from private.rule_words w where w.rule = p_rule), 'A rule of the platform is not kept')
+    || case when p_limit > 0 and p_measured is not null and p_rule !~ '_(required|types)$|^media_kind_count$' then
+         format(' (%s, %s %s)', private.in_words(p_measured, p_unit),
+                case when p_rule like '%\_min' then 'at least' else 'at most' end, private.in_words(p_limit, p_unit))
+       else '' end
+$$;
+comment on function private.rule_message(text, text, numeric, numeric) is 'A rule that is not kept, in words for people.';
+
+-- ==== sql/40_publishing/platform_options.sql
+
+-- public.platform_options, private.option_fits(option, value)
+-- Why:     what a target can be told per platform, beyond its text: as data, so that front ends can draw it and the
+--          database can check it. An unknown name is refused: a typing error in `privacy` must not publish to everybody.
+-- Caller:  read by people and by private.option_problems(); changed by migrations.
+-- Errors:  none.
+-- Repeat:  no; reference rows are loaded once by the migration.
+
+create table public.platform_options (
+  platform_id text not null references public.platforms (id),
+  option text not null,
+  kind text not null,
+  allowed text[],
+  most int,
+  is_required boolean not null default false,
+  meaning text not null,
+  primary key (platform_id, option),
+  constraint option_is_snake_case check (option ~ '^[a-z][a-z_]{2,40}$'),
+  constraint kind_is_known check (kind in ('flag', 'choice', 'text', 'texts', 'number', 'digits', 'instant')),
+  constraint choices_are_listed check ((kind = 'choice') = (allowed is not null)),
+  constraint meaning_is_given check (length(meaning) between 10 and 200)
+);
+comment on table public.platform_options is 'The options that a target can have, per platform.';
+comment on column public.platform_options.option is 'Its name in post_targets.options.';
+comment on column public.platform_options.kind is
+  'flag: true or false. choice: one of `allowed`. text: at most `most` characters. texts: a list of at most `most`. number: '
+  'a whole number from 0. digits: an id. instant: ISO 8601 with a zone.';
+comment on column public.platform_options.allowed is 'The values of a choice.';
+comment on column public.platform_options.most is 'Longest text, or longest list.';
+comment on column public.platform_options.is_required is 'Whether a post cannot be scheduled without it.';
+comment on column public.platform_options.meaning is 'What it is for, in words for people.';
+
+insert into public.platform_options (platform_id, option, kind, allowed, most, is_required, meaning) values
+  ('youtube', 'title', 'text', null, 100, false, 'Title of the video; without it the first line of the text.'),
+  ('youtube', 'privacy', 'choice', array['public', 'unlisted', 'private'], null, false, 'Who can see the video.'),
+  ('youtube', 'made_for_kids', 'flag', null, null, true, 'Whether the video is made for children; the law wants an answer.'),
+  ('youtube', 'tags', 'texts', null, 100, false, 'Words by which the video is found.'),
+  ('youtube', 'category_id', 'digits', null, null, false, 'Category of the video, as YouTube numbers them.'),
+  ('youtube', 'publish_at', 'instant', null, null, false, 'When YouTube itself makes the private video public.'),
+  ('youtube', 'notify_subscribers', 'flag', null, null, false, 'Whether subscribers are told of the video.'),
+  ('x', 'reply_settings', 'choice', array['following', 'mentionedUsers', 'subscribers', 'verified'], null, false,
+   'Who may reply; without it everybody.'),
+  ('x', 'made_with_ai', 'flag', null, null, false, 'Whether the post is labelled as made with AI.'),
+  ('x', 'paid_partnership', 'flag', null, null, false, 'Whether the post is labelled as a paid partnership.'),
+  ('x', 'in_reply_to', 'digits', null, null, false, 'The post that this one replies to.'),
+  ('x', 'community_id', 'digits', null, null, false, 'The community that the post goes to.'),
+  ('linkedin', 'visibility', 'choice', array['PUBLIC', 'CONNECTIONS', 'LOGGED_IN'], null, false, 'Who can see the post.'),
+  ('linkedin', 'is_reshare_disabled', 'flag', null, null, false, 'Whether others are kept from sharing the post.'),
+  ('instagram', 'kind', 'choice', array['feed', 'reel', 'story'], null, false, 'Where the post appears.'),
+  ('instagram', 'collaborators', 'texts', null, 3, false, 'Names of accounts that are invited as co-authors.'),
+  ('instagram', 'share_to_feed', 'flag', null, null, false, 'Whether a reel appears in the feed as well.'),
+  ('instagram', 'cover_ms', 'number', null, null, false, 'The moment of the video that is its cover, in milliseconds.'),
+  ('tiktok', 'mode', 'choice', array['direct', 'inbox'], null, false,
+   'direct: published at once. inbox: you finish the post in the app.'),
+  ('tiktok', 'privacy_level', 'choice',
+   array['PUBLIC_TO_EVERYONE', 'MUTUAL_FOLLOW_FRIENDS', 'FOLLOWER_OF_CREATOR', 'SELF_ONLY'], null, false,
+   'Who can see the post; required unless it goes to the inbox.'),
+  ('tiktok', 'disable_comment', 'flag', null, null, false, 'Whether nobody may comment.'),
+  ('tiktok', 'disable_duet', 'flag', null, null, false, 'Whether nobody may make a duet with it.'),
+  ('tiktok', 'disable_stitch', 'flag', null, null, false, 'Whether nobody may use a part of it.'),
+  ('tiktok', 'is_aigc', 'flag', null, null, false, 'Whether the post is labelled as made with AI.'),
+  ('tiktok', 'brand_content_toggle', 'flag', null, null, false, 'Whether the post is paid by another brand.'),
+  ('tiktok', 'brand_organic_toggle', 'flag', null, null, false, 'Whether the post promotes your own brand.'),
+  ('tiktok', 'cover_ms', 'number', null, null, false, 'The moment of the video that is its cover, in milliseconds.'),
+  ('tiktok', 'title', 'text', null, 90, false, 'Title of a post of photos.');
+
+create function private.option_fits(p_option public.platform_options, p_value jsonb) returns boolean
+language sql stable security invoker set search_path = '' as $$
+  select case (p_option).kind
+    when 'flag' then jsonb_typeof(p_value) = 'boolean'
+    when 'number' then jsonb_typeof(p_value) = 'number' and private.int_or_null(p_value #>> '{}') is not null
+    when 'texts' then jsonb_typeof(p_value) = 'array' and jsonb_array_length(p_value) <= (p_option).most
+      and not exists (select from jsonb_array_elements(p_value) e
+                      where jsonb_typeof(e) <> 'string' or (e #>> '{}') !~ '\S')
+    else jsonb_typeof(p_value) = 'string' and case (p_option).kind
+      when 'choice' then (p_value #>> '{}') = any ((p_option).allowed)
+      when 'text' then (p_value #>> '{}') ~ '\S'
+      when 'digits' then (p_value #>> '{}') ~ '^[0-9]{1,20}$'
+      when 'instant' then private.instant_or_null(p_value #>> '{}') is not null end end
+$$;
+comment on function private.option_fits(public.platform_options, jsonb) is
+  'Whether an option can have this value. How long a text may be is a rule of the platform.';
 
 -- ==== sql/40_publishing/weighted_length.sql
 
@@ -575,91 +907,289 @@ comment on column public.monthly_publish_costs.currency is 'ISO 4217.';
 comment on column public.monthly_publish_costs.calls is 'How many calls it charged for.';
 comment on column public.monthly_publish_costs.amount_micros is 'Their sum in millionths of the currency''s main unit.';
 
--- ==== sql/40_publishing/target_problems.sql
+-- ==== sql/40_publishing/measures.sql
 
--- private.target_problems(target, now), check_post(post)
--- Why:     one judgement of what a platform accepts, used when people edit, when they schedule and when a worker claims.
--- Caller:  people through check_post(); bodies of this context.
--- Errors:  NX001, NX11x account. NX401 no such post of the caller (check_post).
+-- private.rule_subject, private.subject_of(target, at, now), private.text_measures(…), private.media_measures(…)
+-- Why:     what the rules of platforms are about, measured: each row is the name of a rule and a figure.
+-- Caller:  private.target_problems().
+-- Errors:  none. What is not known (the length of a video) has no figure and breaks no rule.
 -- Repeat:  safe; nothing is written.
 
-create function private.rule_message(p_rule text) returns text
-language sql immutable security invoker set search_path = '' as $$
-  select case p_rule
-    when 'content_required' then 'There is neither a text nor a file'
-    when 'text_length' then 'The text is too long'
-    when 'image_count' then 'There are too many pictures'
-    when 'gif_count' then 'There are too many GIFs'
-    when 'video_count' then 'There are too many videos'
-    when 'document_count' then 'There are too many documents'
-    when 'media_kind_count' then 'Pictures, GIFs, videos and documents cannot be mixed'
-    when 'image_bytes' then 'A picture is too large'
-    when 'gif_bytes' then 'A GIF is too large'
-    when 'video_bytes' then 'A video is too large'
-    when 'document_bytes' then 'A document is too large'
-    when 'image_pixels' then 'A picture has too many pixels'
-    when 'video_ms_min' then 'A video is too short'
-    when 'video_ms_max' then 'A video is too long'
-    when 'media_types' then 'The platform does not take files of this type'
-    when 'alt_text' then 'A picture has no description for people who cannot see it'
-    else 'A rule of the platform is not kept' end
-$$;
-comment on function private.rule_message(text) is 'A rule that is not kept, in words for people.';
+create type private.rule_subject as (
+  target_id uuid,
+  post_id uuid,
+  platform_id text,
+  title text,
+  body text,
+  options jsonb,
+  publish_at timestamptz
+);
+comment on type private.rule_subject is 'A target as its platform will see it, and when.';
 
-create function private.media_measures(p_post_id uuid, p_types text[])
+-- Without a title of its own a video of YouTube takes the first line of its text; one of TikTok belongs to photos alone.
+create function private.subject_of(p_target_id uuid, p_at timestamptz, p_now timestamptz) returns private.rule_subject
+language sql stable security invoker set search_path = '' as $$
+  select row(t.id, t.post_id, t.platform_id,
+    case t.platform_id when 'youtube' then coalesce(substring(o.options ->> 'title' from '^.*\S.*$'),
+                         left(split_part(btrim(coalesce(t.text, p.body), E' \t\r\n'), E'\n', 1), 100))
+                       when 'tiktok' then o.options ->> 'title' end,
+    coalesce(t.text, p.body), o.options, greatest(coalesce(p_at, t.scheduled_at), p_now))::private.rule_subject
+  from public.post_targets t
+  join public.posts p on p.id = t.post_id
+  cross join lateral (select jsonb_strip_nulls(t.options) as options) o
+  where t.id = p_target_id
+$$;
+comment on function private.subject_of(uuid, timestamptz, timestamptz) is
+  'A target, to be judged as of p_at or of its own time, never of the past.';
+
+create function private.measured_text(p_text text, p_unit text, p_url_length int) returns int
+language sql immutable security invoker set search_path = '' as $$
+  select case p_unit
+    when 'weighted characters' then private.weighted_length(p_text, p_url_length)
+    when 'bytes' then octet_length(p_text)
+    when 'UTF-16 units' then char_length(p_text) + char_length(regexp_replace(p_text, '[\u0001-\uFFFF]', '', 'g'))
+    else char_length(p_text) end
+$$;
+comment on function private.measured_text(text, text, int) is 'The length of a text in a unit of public.platform_rules.';
+
+-- A sign that continues a word (a#b), an entity (&#) or an address (/#) begins no hashtag.
+create function private.tag_count(p_text text, p_sign text) returns bigint
+language sql immutable security invoker set search_path = '' as $$
+  select count(*) from regexp_matches(p_text, '(?<![A-Za-z0-9_&/#@])' || p_sign
+    || '[^\s\u00A0\u2028\u2029\u3000!"#$%&''()*+,./:;<=>?@\[\\\]^`{|}~-]+', 'g')
+$$;
+comment on function private.tag_count(text, text) is 'How many hashtags (#) or mentions (@) a text has.';
+
+-- As YouTube counts: a comma between two, quotation marks around one with a space.
+create function private.tags_length(p_tags jsonb) returns bigint
+language sql immutable security invoker set search_path = '' as $$
+  select coalesce(sum(char_length(t) + case when t like '% %' then 2 else 0 end) + count(*) - 1, 0)::bigint
+  from jsonb_array_elements_text(case when jsonb_typeof(p_tags) = 'array' then p_tags else '[]' end) t
+$$;
+comment on function private.tags_length(jsonb) is 'The length of all tags of a video together.';
+
+create function private.text_measures(p_subject private.rule_subject, p_rules public.platform_rules[])
 returns table (rule text, measured numeric)
 language sql stable security invoker set search_path = '' as $$
-  with file as (
-    select case when m.mime_type = 'image/gif' then 'gif' else m.kind::text end as class, m.size_bytes, m.duration_ms,
-           m.width::bigint * m.height as pixels, m.mime_type, coalesce(m.alt_text, '') = '' as is_mute
-    from public.post_media pm join public.media m on m.id = pm.media_id
-    where pm.post_id = p_post_id
+  select r.rule, private.measured_text(
+           case r.rule when 'title_length' then (p_subject).title else (p_subject).body end, r.unit,
+           (select u.value::int from unnest(p_rules) u where u.rule = 'url_length'))
+  from unnest(p_rules) r where r.rule in ('text_length', 'title_length')
+  union all select 'title_required', (coalesce((p_subject).title, '') ~ '\S')::int
+  union all select 'hashtag_count', private.tag_count((p_subject).body, '#')
+  union all select 'mention_count', private.tag_count((p_subject).body, '@')
+  union all select 'tags_length', private.tags_length((p_subject).options -> 'tags')
+  union all select 'forbidden_characters', count(*)
+  from unnest(p_rules) r, unnest(r.text_values) c
+  where r.rule = 'forbidden_characters' and position(c in concat((p_subject).title, (p_subject).body)) > 0
+$$;
+comment on function private.text_measures(private.rule_subject, public.platform_rules[]) is
+  'What the rules measure of texts; forbidden_characters counts those that occur.';
+
+create function private.files_of(p_post_id uuid, p_role public.media_role default 'attachment')
+returns table (class text, mime_type text, size_bytes bigint, duration_ms int, pixels bigint, ratio numeric, is_mute boolean)
+language sql stable security invoker set search_path = '' as $$
+  select case when m.mime_type = 'image/gif' then 'gif' else m.kind::text end, m.mime_type, m.size_bytes, m.duration_ms,
+         m.width::bigint * m.height, round(m.width::numeric / m.height, 4), coalesce(m.alt_text, '') = ''
+  from public.post_media pm join public.media m on m.id = pm.media_id
+  where pm.post_id = p_post_id and pm.role = p_role
+$$;
+comment on function private.files_of(uuid, public.media_role) is
+  'The files that a post shows, or its thumbnail, with what the rules ask of them.';
+
+create function private.media_measures(p_subject private.rule_subject, p_types text[])
+returns table (rule text, measured numeric)
+language sql stable security invoker set search_path = '' as $$
+  with file as materialized (
+    select f.* from private.files_of((p_subject).post_id) f
+  ), story as (
+    select f.* from file f where (p_subject).platform_id = 'instagram' and (p_subject).options ->> 'kind' = 'story'
   )
   select class || '_count', count(*)::numeric from file group by class
   union all select class || '_bytes', max(size_bytes) from file group by class
+  union all select class || '_ratio_min', min(ratio) from file group by class
+  union all select class || '_ratio_max', max(ratio) from file group by class
+  union all select 'file_count', count(*) from file
+  union all select 'media_required', count(*) from file
+  union all select 'video_required', count(*) from file where class = 'video'
   union all select 'media_kind_count', count(distinct class) from file
   union all select 'image_pixels', max(pixels) from file where class = 'image'
   union all select 'video_ms_min', min(duration_ms) from file where class = 'video'
   union all select 'video_ms_max', max(duration_ms) from file where class = 'video'
+  union all select 'video_ms_unverified', max(duration_ms) from file where class = 'video'
+  union all select 'story_file_count', count(*) from story
+  union all select 'story_video_ms_max', max(duration_ms) from story where class = 'video'
   union all select 'media_types', count(*) from file where mime_type <> all (p_types)
   union all select 'alt_text', count(*) from file where class in ('image', 'gif') and is_mute
 $$;
-comment on function private.media_measures(uuid, text[]) is
+comment on function private.media_measures(private.rule_subject, text[]) is
   'What the rules measure of the files of a post; media_types and alt_text count the files that break them.';
 
-create function private.target_problems(p_target_id uuid, p_now timestamptz default now())
+create function private.thumbnail_measures(p_subject private.rule_subject, p_types text[])
+returns table (rule text, measured numeric)
+language sql stable security invoker set search_path = '' as $$
+  select v.rule, v.measured
+  from (select count(*) as files, max(f.size_bytes) as bytes, count(*) filter (where f.mime_type <> all (p_types)) as wrong
+        from private.files_of((p_subject).post_id, 'thumbnail') f) t,
+       lateral (values ('thumbnail_count', t.files::numeric), ('thumbnail_bytes', t.bytes), ('thumbnail_types', t.wrong))
+         v (rule, measured)
+$$;
+comment on function private.thumbnail_measures(private.rule_subject, text[]) is 'What the rules measure of the thumbnail.';
+
+create function private.follow_up_measures(p_subject private.rule_subject, p_rules public.platform_rules[])
+returns table (rule text, measured numeric)
+language sql stable security invoker set search_path = '' as $$
+  with part as materialized (
+    select f.body from public.target_follow_ups f where f.target_id = (p_subject).target_id and f.external_id is null
+  )
+  select 'follow_up_count', count(*)::numeric from part
+  union all
+  select r.rule, max(private.measured_text(part.body, r.unit,
+                       (select u.value::int from unnest(p_rules) u where u.rule = 'url_length')))
+  from unnest(p_rules) r cross join part where r.rule = 'follow_up_length' group by r.rule
+$$;
+comment on function private.follow_up_measures(private.rule_subject, public.platform_rules[]) is
+  'What the rules measure of the parts of a thread or the first comment that are not out yet: their number, the longest.';
+
+-- ==== sql/40_publishing/option_problems.sql
+
+-- private.option_problems(subject, now)
+-- Why:     options that a platform would refuse, or understand otherwise than they were meant, are said before the post is
+--          scheduled.
+-- Caller:  private.target_problems().
+-- Errors:  none.
+-- Repeat:  safe; nothing is written.
+
+create function private.option_conflicts(p_subject private.rule_subject) returns table (option text, message text)
+language sql stable security invoker set search_path = '' as $$
+  with given as (
+    select o.options, (p_subject).platform_id as platform, private.instant_or_null(o.options ->> 'publish_at') as shown_at,
+           (select count(*) from private.files_of((p_subject).post_id) f) as files,
+           (select count(*) from private.files_of((p_subject).post_id) f where f.class = 'video') as videos
+    from (select (p_subject).options as options) o
+  )
+  select 'publish_at', 'The time at which YouTube is to show the video must come after the time of publishing' from given
+  where platform = 'youtube' and shown_at <= (p_subject).publish_at
+  union all
+  select 'privacy', 'A video that YouTube is to show at a later time must be private until then' from given
+  where platform = 'youtube' and shown_at is not null and coalesce(options ->> 'privacy', 'private') <> 'private'
+  union all
+  select 'privacy_level', 'Say who may see the post on TikTok' from given
+  where platform = 'tiktok' and coalesce(options ->> 'mode', 'direct') = 'direct' and not options ? 'privacy_level'
+  union all
+  select 'brand_content_toggle', 'TikTok does not let paid content be visible to you alone' from given
+  where platform = 'tiktok' and options -> 'brand_content_toggle' = 'true' and options ->> 'privacy_level' = 'SELF_ONLY'
+  union all
+  select 'title', 'TikTok takes a title for photos only' from given
+  where platform = 'tiktok' and options ? 'title' and videos > 0
+  union all
+  select 'kind', 'A reel is made of exactly one video' from given
+  where platform = 'instagram' and options ->> 'kind' = 'reel' and (files <> 1 or videos <> 1)
+  union all
+  select 'cover_ms', 'Only a video has a moment that can be its cover' from given
+  where platform in ('instagram', 'tiktok') and options ? 'cover_ms' and videos = 0
+$$;
+comment on function private.option_conflicts(private.rule_subject) is
+  'Options that do not go together, with each other, the files or the time.';
+
+-- The name of an option is what somebody wrote: only a plain one is repeated.
+create function private.option_problems(p_subject private.rule_subject)
 returns table (rule text, severity text, limit_value numeric, measured numeric, message text)
 language sql stable security invoker set search_path = '' as $$
-  with target as (
-    select t.post_id, t.platform_id, coalesce(t.text, p.body) as body
-    from public.post_targets t join public.posts p on p.id = t.post_id where t.id = p_target_id
-  ), rules as materialized (
-    select r.* from target t, private.rules_on(t.platform_id, (p_now at time zone 'utc')::date) r
-  ), measure as (
-    select m.rule, m.measured from target t, private.media_measures(t.post_id,
-      coalesce((select r.text_values from rules r where r.rule = 'media_types'), array['']::text[])) m
-    union all
-    select 'text_length', case r.unit
-      when 'weighted characters' then private.weighted_length(t.body,
-        coalesce((select u.value::int from rules u where u.rule = 'url_length'), 23))
-      else char_length(t.body) end
-    from target t join rules r on r.rule = 'text_length'
-    union all
-    select 'content_required', 0 from target t
-    where t.body !~ '\S' and not exists (select from public.post_media pm where pm.post_id = t.post_id)
-  )
-  select m.rule, case m.rule when 'alt_text' then 'warning' else 'error' end, r.value, m.measured,
-         private.rule_message(m.rule)
-  from measure m left join rules r on r.rule = m.rule
-  where case when m.rule = 'content_required' then true
-             when m.rule = 'media_types' then r.rule is not null and m.measured > 0
-             when m.rule = 'alt_text' then m.measured > 0
-             when m.rule like '%\_min' then m.measured < r.value
-             else m.measured > r.value end
-  order by 2, 1
+  select 'options.' || x.option, 'error', null::numeric, null::numeric, x.message
+  from (
+    select case when g.key ~ '^[a-z][a-z_]{2,40}$' then g.key else 'unknown' end as option,
+           'There is no such option for this platform' as message
+    from jsonb_each((p_subject).options) g
+    where not exists (select from public.platform_options o
+                      where o.platform_id = (p_subject).platform_id and o.option = g.key)
+    union
+    select o.option, 'This option has a value that it cannot have: ' || o.meaning
+    from public.platform_options o
+    where o.platform_id = (p_subject).platform_id and (p_subject).options ? o.option
+      and not private.option_fits(o, (p_subject).options -> o.option)
+    union
+    select o.option, 'An answer is missing: ' || o.meaning
+    from public.platform_options o
+    where o.platform_id = (p_subject).platform_id and o.is_required and not (p_subject).options ? o.option
+    union
+    select c.option, c.message from private.option_conflicts(p_subject) c
+  ) x
 $$;
-comment on function private.target_problems(uuid, timestamptz) is
-  'What the platform would refuse (error) or what could be better (warning); no rows: all is well.';
+comment on function private.option_problems(private.rule_subject) is
+  'What is wrong with the options of a target: unknown, impossible, missing or contradictory ones.';
+
+-- ==== sql/40_publishing/target_problems.sql
+
+-- private.target_problems(target, at, now), check_post(post)
+-- Why:     one judgement of what a platform accepts, used when people edit, when they schedule and when a worker claims.
+-- Caller:  people through check_post(); bodies of this context. Judged are the rules of the day of publishing, so that a
+--          limit that is known to change is kept from the start.
+-- Errors:  NX001, NX11x account. NX401 no such post of the caller (check_post).
+-- Repeat:  safe; nothing is written.
+
+create function private.rule_is_broken(p_rule text, p_limit numeric, p_is_list boolean, p_measured numeric)
+returns boolean
+language sql immutable security invoker set search_path = '' as $$
+  select case when p_is_list then p_measured > 0
+              when p_rule ~ '_(min|required)$' then p_measured < p_limit
+              else p_measured > p_limit end
+$$;
+comment on function private.rule_is_broken(text, numeric, boolean, numeric) is
+  'A least, a most, or a list of which nothing may remain; unknown figures break nothing.';
+
+-- Two things hold on every platform, whatever its rows say: there is something to publish, and pictures are described.
+create function private.general_problems(p_subject private.rule_subject, p_measures jsonb, p_rules public.platform_rules[])
+returns table (rule text, severity text, limit_value numeric, measured numeric)
+language sql stable security invoker set search_path = '' as $$
+  select 'content_required', 'error', null::numeric, 0::numeric
+  where (p_subject).body !~ '\S' and (p_measures ->> 'file_count')::int = 0
+    and not exists (select from unnest(p_rules) r where r.rule in ('media_required', 'video_required'))
+  union all
+  select 'alt_text', 'warning', null, (p_measures ->> 'alt_text')::numeric where (p_measures ->> 'alt_text')::int > 0
+$$;
+comment on function private.general_problems(private.rule_subject, jsonb, public.platform_rules[]) is
+  'Rules of our own, for every platform.';
+
+create function private.listed(p_rules public.platform_rules[], p_rule text) returns text[]
+language sql immutable security invoker set search_path = '' as $$
+  select coalesce((select r.text_values from unnest(p_rules) r where r.rule = p_rule), '{}')
+$$;
+comment on function private.listed(public.platform_rules[], text) is 'What a rule lists; nothing where there is no such rule.';
+
+create function private.target_problems(p_target_id uuid, p_at timestamptz default null, p_now timestamptz default now())
+returns table (rule text, severity text, limit_value numeric, measured numeric, message text)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_subject private.rule_subject := private.subject_of(p_target_id, p_at, p_now);
+  v_rules public.platform_rules[] := array(
+    select r from private.rules_on(v_subject.platform_id, (v_subject.publish_at at time zone 'utc')::date) r);
+  v_measures jsonb;
+begin
+  select jsonb_object_agg(m.rule, m.measured) into v_measures from (
+    select * from private.media_measures(v_subject, private.listed(v_rules, 'media_types'))
+    union all select * from private.thumbnail_measures(v_subject, private.listed(v_rules, 'thumbnail_types'))
+    union all select * from private.follow_up_measures(v_subject, v_rules)
+    union all select * from private.text_measures(v_subject, v_rules)) m;
+  return query
+    select x.rule, x.severity, x.limit_value, x.measured,
+           private.rule_message(x.rule, x.unit, x.limit_value, x.measured)
+    from (
+      select r.rule, r.severity, r.value as limit_value, (v_measures ->> r.rule)::numeric as measured, r.unit
+      from unnest(v_rules) r
+      where private.rule_is_broken(r.rule, r.value, r.text_values is not null, (v_measures ->> r.rule)::numeric)
+      union all
+      select g.rule, g.severity, g.limit_value, g.measured, null
+      from private.general_problems(v_subject, v_measures, v_rules) g
+    ) x
+    union all select o.rule, o.severity, o.limit_value, o.measured, o.message from private.option_problems(v_subject) o
+    order by 2, 1;
+end;
+$$;
+comment on function private.target_problems(uuid, timestamptz, timestamptz) is
+  'What the platform would refuse (error) or what could be better (warning) at p_at, or at the time of the target; no rows: '
+  'all is well.';
 
 create function private.check_post(p_post_id uuid, p_now timestamptz default now())
 returns table (target_id uuid, platform_id text, rule text, severity text, limit_value numeric, measured numeric,
@@ -673,7 +1203,7 @@ begin
   end if;
   return query
     select t.id, t.platform_id, x.rule, x.severity, x.limit_value, x.measured, x.message
-    from public.post_targets t, private.target_problems(t.id, p_now) x
+    from public.post_targets t, private.target_problems(t.id, null, p_now) x
     where t.post_id = p_post_id and t.user_id = v_user order by t.id, x.severity, x.rule;
 end;
 $$;
@@ -690,6 +1220,100 @@ comment on function public.check_post(uuid) is
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.check_post', 'Uses the same judgement as workers, in schema private; answers for the caller''s posts alone.');
+
+-- ==== sql/40_publishing/rule_rechecks.sql
+
+-- private.rule_rechecks, private.recheck_scheduled_targets(now)
+-- Why:     a limit that changes reaches posts that are scheduled already as a notice, when the row is added, not as a
+--          failure when they are due. Each is judged by the rules of its own day, so a rule that begins in ten days is told
+--          about now.
+-- Caller:  private.housekeeping(). Bounded: one run looks at `recheck_batch` targets and goes on where the last one ended.
+-- Errors:  none.
+-- Repeat:  safe: a person is told once per change of the rules.
+-- Locks:   targets, skipping those that somebody holds: what a worker has in hand is judged by the claim.
+
+create table private.rule_rechecks (
+  rules_changed_at timestamptz primary key,
+  after_at timestamptz not null,
+  after_id uuid not null,
+  finished_at timestamptz
+);
+comment on table private.rule_rechecks is 'How far the scheduled posts have been judged anew, per change of the rules.';
+comment on column private.rule_rechecks.after_at is 'Everything scheduled up to here (and after_id) has been looked at.';
+
+create function private.open_recheck(p_now timestamptz) returns private.rule_rechecks
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_recheck private.rule_rechecks;
+begin
+  -- Only the newest change counts: its run judges by all rules.
+  insert into private.rule_rechecks (rules_changed_at, after_at, after_id)
+    select max(r.changed_at), '-infinity', '00000000-0000-0000-0000-000000000000'
+    from public.platform_rules r where r.changed_at <= p_now having max(r.changed_at) is not null
+    on conflict do nothing;
+  delete from private.rule_rechecks r
+    where r.rules_changed_at < (select max(x.rules_changed_at) from private.rule_rechecks x);
+  select * into v_recheck from private.rule_rechecks r where r.finished_at is null for update;
+  return v_recheck;
+end;
+$$;
+comment on function private.open_recheck(timestamptz) is 'The run that is under way or due, locked; an empty row: none.';
+
+-- What people are told is not that something failed: it has not, and they have until then to change it.
+create function private.judge_anew(p_target public.post_targets, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if exists (select from private.target_problems(p_target.id, null, p_now) x where x.severity = 'error') then
+    perform private.notify(p_target.user_id, 'target_breaks_new_rule', 'post_target', p_target.id, 'NX410', p_now);
+  else
+    update public.post_targets t set checked_at = p_now where t.id = p_target.id;
+  end if;
+end;
+$$;
+comment on function private.judge_anew(public.post_targets, timestamptz) is
+  'Keeps that a target is still well, or tells its person that it is not.';
+
+create function private.recheck_scheduled_targets(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_recheck private.rule_rechecks := private.open_recheck(p_now);
+  v_batch int := private.setting_int('recheck_batch');
+  v_target public.post_targets;
+  v_seen int := 0;
+begin
+  if v_recheck.rules_changed_at is null then
+    return 0;
+  end if;
+  for v_target in
+    select t.* from public.post_targets t
+    where (t.scheduled_at, t.id) > (v_recheck.after_at, v_recheck.after_id) and t.scheduled_at > p_now
+    order by t.scheduled_at, t.id limit v_batch
+  loop
+    v_seen := v_seen + 1;
+    v_recheck.after_at := v_target.scheduled_at;
+    v_recheck.after_id := v_target.id;
+    if v_target.state = 'scheduled' and v_target.checked_at < v_recheck.rules_changed_at then
+      perform from public.post_targets t where t.id = v_target.id and t.state = 'scheduled' for update skip locked;
+      if found then
+        perform private.judge_anew(v_target, p_now);
+      end if;
+    end if;
+  end loop;
+  update private.rule_rechecks r
+    set after_at = v_recheck.after_at, after_id = v_recheck.after_id,
+        finished_at = case when v_seen < v_batch then p_now end
+    where r.rules_changed_at = v_recheck.rules_changed_at;
+  return v_seen;
+end;
+$$;
+comment on function private.recheck_scheduled_targets(timestamptz) is
+  'Housekeeping: after a change of the rules, judges scheduled targets anew and tells people what has to change.';
+
+insert into private.settings (key, value, description) values
+  ('recheck_batch', '2000', 'So many scheduled targets are judged anew per run of the housekeeping.');
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('recheck_scheduled_targets', 'private.recheck_scheduled_targets', 430);
 
 -- ==== sql/40_publishing/target_reports.sql
 
@@ -1067,7 +1691,7 @@ end;
 $$;
 comment on function private.check_connections(uuid[]) is 'NX412 or NX414 unless every account can be published to.';
 
-create function private.check_problems(p_target_ids uuid[], p_now timestamptz) returns void
+create function private.check_problems_at(p_target_ids uuid[], p_at timestamptz, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_problems jsonb;
@@ -1075,13 +1699,21 @@ begin
   select jsonb_agg(jsonb_build_object('target_id', t.id, 'rule', x.rule, 'severity', x.severity,
            'limit_value', x.limit_value, 'measured', x.measured, 'message', x.message) order by t.id, x.rule)
     into v_problems
-    from unnest(p_target_ids) t (id), private.target_problems(t.id, p_now) x where x.severity = 'error';
+    from unnest(p_target_ids) t (id), private.target_problems(t.id, p_at, p_now) x where x.severity = 'error';
   if v_problems is not null then
     perform private.fail('NX410', p_detail := v_problems::text);
   end if;
 end;
 $$;
-comment on function private.check_problems(uuid[], timestamptz) is 'NX410 with all problems unless every target has none.';
+comment on function private.check_problems_at(uuid[], timestamptz, timestamptz) is
+  'NX410 with all problems that the targets would have at p_at (NULL: at their own times).';
+
+create function private.check_problems(p_target_ids uuid[], p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.check_problems_at(p_target_ids, null, p_now)
+$$;
+comment on function private.check_problems(uuid[], timestamptz) is
+  'NX410 with all problems unless every target has none at its own time.';
 
 -- Which of the targets can be put on schedule, locked: those that wait for nothing, and scheduled ones that no worker has.
 create function private.lock_schedulable(p_target_ids uuid[]) returns uuid[]
@@ -1134,7 +1766,7 @@ begin
   perform private.check_instant(p_at, p_now);
   perform private.check_connections(p_target_ids);
   v_ids := private.lock_schedulable(p_target_ids);
-  perform private.check_problems(v_ids, p_now);
+  perform private.check_problems_at(v_ids, p_at, p_now);
   perform private.set_times(v_ids, array_fill(p_at, array[cardinality(v_ids)]), p_now);
   return v_ids;
 end;
@@ -1892,7 +2524,7 @@ language sql stable security invoker set search_path = '' as $$
                 > private.setting_int('reconcile_max_attempts') then 'NX435' end
     when p_target.scheduled_at + p_target.tolerance < p_now then 'NX434'
     when p_lease.attempt - p_target.attempt_base > private.setting_int('publish_max_attempts') then 'NX436'
-    when exists (select from private.target_problems(p_target.id, p_now) x where x.severity = 'error') then 'NX410'
+    when exists (select from private.target_problems(p_target.id, null, p_now) x where x.severity = 'error') then 'NX410'
   end
   from public.connections c
   left join private.token_vault v on v.connection_id = c.id
@@ -1920,7 +2552,7 @@ begin
     v_verdict.state := 'missed';
   elsif p_code = 'NX410' then
     v_verdict.state := 'failed';
-    v_verdict.message := (select string_agg(x.message, '. ') from private.target_problems(p_target.id, p_now) x
+    v_verdict.message := (select string_agg(x.message, '. ') from private.target_problems(p_target.id, null, p_now) x
                           where x.severity = 'error');
   else
     v_verdict.state := 'failed';
@@ -2583,6 +3215,21 @@ grant select on public.platform_rules to authenticated;
 create policy platform_rules_select_signed_in on public.platform_rules for select to authenticated
   using ((select private.session_is_live()));
 
+-- ==== policies/40_publishing/rule_words.sql
+
+-- Nobody: people get the words with the problems.
+
+alter table private.rule_words enable row level security;
+
+-- ==== policies/40_publishing/platform_options.sql
+
+-- Reference rows: whoever is signed in reads them, nobody changes them.
+
+alter table public.platform_options enable row level security;
+grant select on public.platform_options to authenticated;
+create policy platform_options_select_signed_in on public.platform_options for select to authenticated
+  using ((select private.session_is_live()));
+
 -- ==== policies/40_publishing/target_states.sql
 
 -- Nobody: the triggers of this service read it.
@@ -2673,6 +3320,12 @@ create policy publish_costs_all_usable_account on public.publish_costs as restri
 
 grant execute on function private.check_post(uuid, timestamptz) to authenticated;
 grant execute on function public.check_post(uuid) to authenticated;
+
+-- ==== policies/40_publishing/rule_rechecks.sql
+
+-- Nobody: housekeeping reads and writes it.
+
+alter table private.rule_rechecks enable row level security;
 
 -- ==== policies/40_publishing/platform_budgets.sql
 

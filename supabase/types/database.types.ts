@@ -329,12 +329,52 @@ export type Database = {
           }
         ]
       },
+      "platform_options": {
+        Row: {
+          "allowed": (string)[] | null,
+          "is_required": boolean,
+          "kind": string,
+          "meaning": string,
+          "most": number | null,
+          "option": string,
+          "platform_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "allowed"?: (string)[] | null,
+          "is_required"?: boolean,
+          "kind": string,
+          "meaning": string,
+          "most"?: number | null,
+          "option": string,
+          "platform_id": string
+        }
+        Update: {
+          "allowed"?: (string)[] | null,
+          "is_required"?: boolean,
+          "kind"?: string,
+          "meaning"?: string,
+          "most"?: number | null,
+          "option"?: string,
+          "platform_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "platform_options_platform_id_fkey"
+            columns: ["platform_id"]
+            isOneToOne: false
+            referencedRelation: "platforms"
+            referencedColumns: ["id"]
+          }
+        ]
+      },
       "platform_rules": {
         Row: {
           "changed_at": string,
           "checked_on": string,
           "platform_id": string,
           "rule": string,
+          "severity": string,
           "source": string,
           "text_values": (string)[] | null,
           "unit": string,
@@ -348,6 +388,7 @@ export type Database = {
           "checked_on": string,
           "platform_id": string,
           "rule": string,
+          "severity"?: string,
           "source": string,
           "text_values"?: (string)[] | null,
           "unit": string,
@@ -360,6 +401,7 @@ export type Database = {
           "checked_on"?: string,
           "platform_id"?: string,
           "rule"?: string,
+          "severity"?: string,
           "source"?: string,
           "text_values"?: (string)[] | null,
           "unit"?: string,
@@ -1390,6 +1432,7 @@ export type Database = {
           isSetofReturn: true
         } },
       "register_media": { Args: { "p_alt_text"?: string,
+          "p_duration_ms"?: number,
           "p_height"?: number,
           "p_object_name": string,
           "p_width"?: number }; Returns: {

@@ -16,7 +16,14 @@ from tests.support.personas import Person, acting_as, as_worker
 REDIRECT = "https://app.nexora.example/connected"
 PUBLIC_URL = "https://worker.nexora.example"
 X_SCOPES = ["media.write", "offline.access", "tweet.read", "tweet.write", "users.read"]
-SCOPES = {"x": X_SCOPES, "linkedin": ["openid", "profile", "w_member_social"]}
+YOUTUBE = "https://www.googleapis.com/auth/youtube."
+SCOPES = {
+    "x": X_SCOPES,
+    "linkedin": ["openid", "profile", "w_member_social"],
+    "youtube": [YOUTUBE + "readonly", YOUTUBE + "upload"],
+    "instagram": ["instagram_business_basic", "instagram_business_content_publish"],
+    "tiktok": ["user.info.basic", "video.publish", "video.upload"],
+}
 
 
 def digest(text: str) -> str:

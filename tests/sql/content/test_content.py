@@ -120,13 +120,14 @@ def test_texts_are_bounded(db: psycopg.Connection, table: str, columns: dict[str
 def test_registering_takes_type_and_size_from_storage_and_repeats(db: psycopg.Connection) -> None:
     person = create_person(db)
     name = upload(db, person, mime="video/mp4", size=123)
-    call = "select kind::text, mime_type, size_bytes, alt_text, id from public.register_media(%s, %s, 10, 20)"
+    call = "select kind::text, mime_type, size_bytes, alt_text, id from public.register_media(%s, %s, 10, 20, 3000)"
     with acting_as(db, person):
         first = db.execute(call, (name, "a clip")).fetchone()
         again = db.execute(call, (name, "another text")).fetchone()
     assert first is not None
     assert first[:4] == ("video", "video/mp4", 123, "a clip")
     assert again == first
+    assert db.execute("select width, height, duration_ms from public.media").fetchall() == [(10, 20, 3000)]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def made(scene: Scene) -> list[tuple[str, datetime, str]]:
     """(text, time, state) of what series made."""
     return rows(
         scene.db,
-        """select p.body, t.scheduled_at, t.state::text from public.post_occurrences o join public.posts p on p.id = o.post_id
+        """select p.body, t.scheduled_at, t.state::text
+           from public.post_occurrences o join public.posts p on p.id = o.post_id
            join public.post_targets t on t.post_id = p.id order by o.number, t.id""",
     )  # type: ignore[return-value]
 
@@ -83,7 +84,8 @@ def test_an_occurrence_is_a_copy_of_the_template(scene: Scene) -> None:
         "No {n} on {date}",
     )
     scene.db.execute(
-        "update public.post_targets set tolerance = '2 hours', options = '{\"a\": 1}' where id = %s", (other,)
+        "update public.post_targets set tolerance = '2 hours', options = %s where id = %s",
+        ('{"visibility": "CONNECTIONS"}', other),
     )
     media = scalar(
         scene.db,
@@ -110,7 +112,10 @@ def test_an_occurrence_is_a_copy_of_the_template(scene: Scene) -> None:
         "select text, options, tolerance::text, platform_id from public.post_targets where post_id = %s order by 4",
         copy,
     )
-    assert targets == [("No 1 on 2027-03-01", {"a": 1}, "02:00:00", "linkedin"), (None, {}, "01:00:00", "x")]
+    assert targets == [
+        ("No 1 on 2027-03-01", {"visibility": "CONNECTIONS"}, "02:00:00", "linkedin"),
+        (None, {}, "01:00:00", "x"),
+    ]
     assert scene.state() == "draft"
 
 
