@@ -10,7 +10,7 @@ from nexora_client.connections import (
     Platform,
     PlatformFeature,
 )
-from nexora_client.content import Caption, Media, MediaKind, Post, PostMedia, Script
+from nexora_client.content import Caption, Media, MediaKind, MediaRole, Post, PostMedia, Script
 from nexora_client.errors import NexoraError
 from nexora_client.notifications import Notification
 from nexora_client.profile import MediaKit, Preferences, Profile, Rate, SocialLink
@@ -27,6 +27,7 @@ __all__ = [
     "Feature",
     "Media",
     "MediaKind",
+    "MediaRole",
     "MediaKit",
     "NexoraClient",
     "NexoraError",

@@ -18,6 +18,7 @@ __all__ = [
     "Media",
     "MediaContext",
     "MediaKind",
+    "MediaRole",
     "Post",
     "PostMedia",
     "PostsContext",
@@ -80,13 +81,21 @@ class Media(OwnedRow, frozen=True):
     created_at: Instant
 
 
+class MediaRole(StrEnum):
+    """What a file is to a post."""
+
+    ATTACHMENT = "attachment"
+    THUMBNAIL = "thumbnail"
+
+
 class PostMedia(Row, frozen=True):
-    """A file of a post; `position` orders the files of one post."""
+    """A file of a post; `position` orders the files of one role."""
 
     post_id: UUID
     media_id: UUID
     user_id: UUID
     position: int
+    role: MediaRole
 
 
 class ScriptsContext:
@@ -179,11 +188,19 @@ class PostsContext:
         """
         self._transport.delete("posts", {"id": post_id})
 
-    def attach(self, post_id: UUID, media_id: UUID, *, position: int) -> PostMedia:
+    def attach(
+        self,
+        post_id: UUID,
+        media_id: UUID,
+        *,
+        position: int = 1,
+        role: MediaRole = MediaRole.ATTACHMENT,
+    ) -> PostMedia:
         """Add a file to a post.
 
         Args:
             position: its place among the files of the post, from 1; each is taken once.
+            role: part of the post, or the preview picture of its video (YouTube); a post has one of these.
 
         Raises:
             NotFound: the person has no such post or file.
@@ -191,7 +208,7 @@ class PostsContext:
             ValidationFailed: a scheduled target could no longer be published; see `problems`.
             WrongState: the post is being published at this moment.
         """
-        row = {"post_id": post_id, "media_id": media_id, "position": position}
+        row = {"post_id": post_id, "media_id": media_id, "position": position, "role": role.value}
         return self._transport.insert(PostMedia, "post_media", row)
 
     def detach(self, post_id: UUID, media_id: UUID) -> None:

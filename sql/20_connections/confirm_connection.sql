@@ -20,7 +20,7 @@ begin
   if not found then
     return;
   elsif v_pending.user_id <> v_user or v_pending.expires_at <= p_now then
-    delete from private.pending_connections where id = v_pending.id;
+    perform private.drop_pending_connection(v_pending, p_now);
     return;
   elsif v_pending.confirmed_at is null then
     perform private.make_connection(v_pending, p_now);

@@ -56,7 +56,7 @@ begin
     set state = 'disconnected', disconnected_at = p_now, token_expires_at = null, refresh_expires_at = null,
         usable_until = null, updated_at = p_now
     where id = p_connection_id and state <> 'disconnected' returning * into v_connection;
-  delete from private.pending_connections where p_connection_id in (connection_id, reconnect_connection_id);
+  perform private.drop_pending_connections_of(p_connection_id, p_now);
   perform private.audit('connection_disconnected', 'connection', p_connection_id,
                         jsonb_build_object('platform_id', v_connection.platform_id), p_now);
   return v_connection;

@@ -23,12 +23,16 @@ comment on function private.forget_oauth_flows(timestamptz) is 'Housekeeping: de
 create function private.drop_unconfirmed_connections(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_count bigint;
+  v_pending private.pending_connections;
+  v_count bigint := 0;
 begin
-  delete from private.pending_connections where id = any (array(
-    select id from private.pending_connections where expires_at <= p_now
-    order by expires_at limit private.setting_int('housekeeping_batch')));
-  get diagnostics v_count = row_count;
+  for v_pending in
+    select * from private.pending_connections where expires_at <= p_now
+    order by expires_at limit private.setting_int('housekeeping_batch') for update skip locked
+  loop
+    perform private.drop_pending_connection(v_pending, p_now);
+    v_count := v_count + 1;
+  end loop;
   return v_count;
 end;
 $$;

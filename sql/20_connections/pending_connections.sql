@@ -56,9 +56,13 @@ comment on column private.pending_connections.confirmed_at is
   'When the person confirmed; from then on there are no tokens here.';
 
 -- The tokens are given back, unless the account is connected here: some platforms then end that grant as well.
-create function private.give_back(p_pending private.pending_connections, p_now timestamptz default now()) returns void
+create function private.drop_pending_connection(p_pending private.pending_connections, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
+  delete from private.pending_connections where id = p_pending.id;
+  if p_pending.confirmed_at is not null then
+    return;
+  end if;
   perform private.audit('pending_connection_dropped', 'connection', p_pending.connection_id,
                         jsonb_build_object('platform_id', p_pending.platform_id), p_now);
   if exists (select from public.connections
@@ -71,21 +75,13 @@ begin
     p_now + interval '24 hours', 0)::private.revocation_outbox); -- P6.7
 end;
 $$;
-comment on function private.give_back(private.pending_connections, timestamptz) is
-  'Nothing comes of this grant: has the platform told.';
+comment on function private.drop_pending_connection(private.pending_connections, timestamptz) is
+  'Nothing comes of this grant: deletes its tokens and has the platform told.';
 
--- Whatever deletes the row: another person, time, a disconnection, the erasure of the account.
-create function private.tg_pending_connections__give_back() returns trigger
-language plpgsql volatile security definer set search_path = '' as $$
-begin
-  perform private.give_back(old);
-  return null;
-end;
+create function private.drop_pending_connections_of(p_connection_id uuid, p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.drop_pending_connection(p, p_now) from private.pending_connections p
+  where p_connection_id in (p.connection_id, p.reconnect_connection_id)
 $$;
-comment on function private.tg_pending_connections__give_back() is
-  'AFTER DELETE of what was not confirmed: see private.give_back().';
-create trigger _300_give_back after delete on private.pending_connections
-  for each row when (old.confirmed_at is null) execute function private.tg_pending_connections__give_back();
-
-insert into private.definer_ledger (function_name, reason) values
-  ('private.tg_pending_connections__give_back', 'Runs as the role of Auth when Auth deletes a person.');
+comment on function private.drop_pending_connections_of(uuid, timestamptz) is
+  'Whatever was being connected for this account is void, or it would undo a disconnection.';

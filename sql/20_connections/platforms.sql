@@ -36,7 +36,7 @@ comment on column public.platform_features.scopes is 'The scopes that the platfo
 comment on column public.platform_features.purpose is 'What the scopes are for, as shown before the person agrees.';
 
 insert into public.platforms (id, display_name, is_publishable) values
-  ('youtube', 'YouTube', false),
+  ('youtube', 'YouTube', true),
   ('x', 'X', true),
   ('linkedin', 'LinkedIn', true),
   ('instagram', 'Instagram', false),

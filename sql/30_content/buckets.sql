@@ -5,7 +5,7 @@
 -- Repeat:  safe: existing buckets are made private and get the limits below.
 
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
-  ('media', 'media', false, 536870912, array['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'video/mp4',
+  ('media', 'media', false, 5368709120, array['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'video/mp4',
                                              'video/quicktime', 'application/pdf']),
   ('avatars', 'avatars', false, 2097152, array['image/jpeg', 'image/png', 'image/webp'])
 on conflict (id) do update set

@@ -71,7 +71,7 @@ comment on column public.platform_features.scopes is 'The scopes that the platfo
 comment on column public.platform_features.purpose is 'What the scopes are for, as shown before the person agrees.';
 
 insert into public.platforms (id, display_name, is_publishable) values
-  ('youtube', 'YouTube', false),
+  ('youtube', 'YouTube', true),
   ('x', 'X', true),
   ('linkedin', 'LinkedIn', true),
   ('instagram', 'Instagram', false),
@@ -907,9 +907,13 @@ comment on column private.pending_connections.confirmed_at is
   'When the person confirmed; from then on there are no tokens here.';
 
 -- The tokens are given back, unless the account is connected here: some platforms then end that grant as well.
-create function private.give_back(p_pending private.pending_connections, p_now timestamptz default now()) returns void
+create function private.drop_pending_connection(p_pending private.pending_connections, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
+  delete from private.pending_connections where id = p_pending.id;
+  if p_pending.confirmed_at is not null then
+    return;
+  end if;
   perform private.audit('pending_connection_dropped', 'connection', p_pending.connection_id,
                         jsonb_build_object('platform_id', p_pending.platform_id), p_now);
   if exists (select from public.connections
@@ -922,24 +926,16 @@ begin
     p_now + interval '24 hours', 0)::private.revocation_outbox); -- P6.7
 end;
 $$;
-comment on function private.give_back(private.pending_connections, timestamptz) is
-  'Nothing comes of this grant: has the platform told.';
+comment on function private.drop_pending_connection(private.pending_connections, timestamptz) is
+  'Nothing comes of this grant: deletes its tokens and has the platform told.';
 
--- Whatever deletes the row: another person, time, a disconnection, the erasure of the account.
-create function private.tg_pending_connections__give_back() returns trigger
-language plpgsql volatile security definer set search_path = '' as $$
-begin
-  perform private.give_back(old);
-  return null;
-end;
+create function private.drop_pending_connections_of(p_connection_id uuid, p_now timestamptz) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.drop_pending_connection(p, p_now) from private.pending_connections p
+  where p_connection_id in (p.connection_id, p.reconnect_connection_id)
 $$;
-comment on function private.tg_pending_connections__give_back() is
-  'AFTER DELETE of what was not confirmed: see private.give_back().';
-create trigger _300_give_back after delete on private.pending_connections
-  for each row when (old.confirmed_at is null) execute function private.tg_pending_connections__give_back();
-
-insert into private.definer_ledger (function_name, reason) values
-  ('private.tg_pending_connections__give_back', 'Runs as the role of Auth when Auth deletes a person.');
+comment on function private.drop_pending_connections_of(uuid, timestamptz) is
+  'Whatever was being connected for this account is void, or it would undo a disconnection.';
 
 -- ==== sql/20_connections/resolve_connection.sql
 
@@ -1112,7 +1108,7 @@ begin
   if not found then
     return;
   elsif v_pending.user_id <> v_user or v_pending.expires_at <= p_now then
-    delete from private.pending_connections where id = v_pending.id;
+    perform private.drop_pending_connection(v_pending, p_now);
     return;
   elsif v_pending.confirmed_at is null then
     perform private.make_connection(v_pending, p_now);
@@ -1283,7 +1279,7 @@ begin
     set state = 'disconnected', disconnected_at = p_now, token_expires_at = null, refresh_expires_at = null,
         usable_until = null, updated_at = p_now
     where id = p_connection_id and state <> 'disconnected' returning * into v_connection;
-  delete from private.pending_connections where p_connection_id in (connection_id, reconnect_connection_id);
+  perform private.drop_pending_connections_of(p_connection_id, p_now);
   perform private.audit('connection_disconnected', 'connection', p_connection_id,
                         jsonb_build_object('platform_id', v_connection.platform_id), p_now);
   return v_connection;
@@ -1484,12 +1480,16 @@ comment on function private.forget_oauth_flows(timestamptz) is 'Housekeeping: de
 create function private.drop_unconfirmed_connections(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_count bigint;
+  v_pending private.pending_connections;
+  v_count bigint := 0;
 begin
-  delete from private.pending_connections where id = any (array(
-    select id from private.pending_connections where expires_at <= p_now
-    order by expires_at limit private.setting_int('housekeeping_batch')));
-  get diagnostics v_count = row_count;
+  for v_pending in
+    select * from private.pending_connections where expires_at <= p_now
+    order by expires_at limit private.setting_int('housekeeping_batch') for update skip locked
+  loop
+    perform private.drop_pending_connection(v_pending, p_now);
+    v_count := v_count + 1;
+  end loop;
   return v_count;
 end;
 $$;

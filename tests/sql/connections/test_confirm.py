@@ -229,16 +229,10 @@ def test_plain_tokens_and_long_waits_are_unlawful(db: psycopg.Connection, person
         db.execute("update private.pending_connections set expires_at = expires_at + interval '1 second'")
 
 
-@pytest.mark.parametrize("role", ["postgres", "supabase_auth_admin"])
-def test_when_the_person_goes_the_tokens_are_given_back(admin_db: psycopg.Connection, role: str) -> None:
-    """By our erasure, and by Auth itself."""
-    register_worker(admin_db)
-    person = create_person(admin_db)
-    hold(admin_db, consumed_flow(admin_db, person), "1")
-    admin_db.execute(f"set local role {role}")
-    admin_db.execute("delete from auth.users where id = %s", (person.user_id,))
-    admin_db.execute("reset role")
-    assert counts(admin_db) == (0, 0, 0, 1)
+def test_the_tokens_go_with_the_person(db: psycopg.Connection, person: Person) -> None:
+    hold(db, consumed_flow(db, person), "1")
+    db.execute("select private.delete_auth_user(%s)", (person.user_id,))
+    assert counts(db) == (0, 0, 0, 0)
 
 
 def test_a_pending_record_counts_as_use_of_its_key(db: psycopg.Connection, person: Person) -> None:
