@@ -299,6 +299,12 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX455": NotFound,
     "NX456": NotFound,
     "NX458": WrongState,
+    # Privacy.
+    "NX901": ValidationFailed,
+    "NX902": Conflict,
+    "NX903": Forbidden,
+    "NX904": Forbidden,
+    "NX905": Forbidden,
 }
 
 # Codes of Postgres, PostgREST, Auth and Storage that mean something of their own.

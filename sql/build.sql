@@ -190,4 +190,12 @@
 \ir ../policies/45_scheduling/change_occurrence.sql
 
 -- 90_privacy: what is held and what becomes of it: catalogue, purposes, consents, erasure, retention
+\ir 90_privacy/errors.sql
 \ir 90_privacy/catalogue_gaps.sql
+\ir 90_privacy/processors.sql
+\ir 90_privacy/consents.sql
+\ir 90_privacy/choose.sql
+\ir 90_privacy/data_catalogue.sql
+\ir ../policies/90_privacy/processors.sql
+\ir ../policies/90_privacy/consents.sql
+\ir ../policies/90_privacy/choose.sql

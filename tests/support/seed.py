@@ -117,6 +117,7 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         scheduled_at="2030-01-01 08:00Z", state="made", post_id=post, created_at="now",
     )  # fmt: skip
     db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
+    db.execute("select private.log_choice(%s, 'product_improvement', false, 'settings')", (user,))
     return Belongings(person, marker, post, target, connection, object_name, series)
 
 
