@@ -138,7 +138,7 @@ def test_the_log_is_append_only_for_everybody(db: Connection, change: str) -> No
     person = create_person(db)
     db.execute("select private.log_choice(%s, 'marketing', false, 'settings')", (person.user_id,))
     with denied(db, "NX903"):
-        db.execute(change)  # type: ignore[arg-type]
+        db.execute(change)
 
 
 def test_people_and_workers_do_not_write_the_log(db: Connection) -> None:
@@ -150,6 +150,6 @@ def test_people_and_workers_do_not_write_the_log(db: Connection) -> None:
         "delete from public.consents",
     ):
         with denied(db, "42501"), acting_as(db, person):
-            db.execute(statement)  # type: ignore[arg-type]
+            db.execute(statement)
         with denied(db, "42501"), as_worker(db):
-            db.execute(statement)  # type: ignore[arg-type]
+            db.execute(statement)

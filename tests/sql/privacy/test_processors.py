@@ -26,7 +26,7 @@ def add(db: Connection, **changes: object) -> None:
         **changes,
     }
     columns, places = ", ".join(values), ", ".join(["%s"] * len(values))
-    db.execute(f"insert into private.processors ({columns}) values ({places})", tuple(values.values()))  # type: ignore[arg-type]
+    db.execute(f"insert into private.processors ({columns}) values ({places})", tuple(values.values()))
 
 
 def test_exactly_the_promised_ones_are_listed(db: Connection) -> None:
