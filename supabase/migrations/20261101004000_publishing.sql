@@ -3177,7 +3177,7 @@ insert into private.housekeeping_tasks (task, function_name, run_order) values
 -- What this context holds, for the data catalogue.
 
 select private.register_data('public.platform_rules', 'none', 'features', 'keep_nonpersonal',
-  '{"system.operations": "platform_id rule value text_values unit source checked_on valid_from valid_to changed_at"}',
+  '{"system.operations": "platform_id rule value text_values unit source checked_on valid_from valid_to changed_at severity"}',
   p_notes => '{"text_values": "Limits of a platform, from its documents."}');
 select private.register_data('private.target_transitions', 'none', 'features', 'keep_nonpersonal',
   '{"system.operations": "from_state to_state meaning"}');
@@ -3207,6 +3207,11 @@ select private.register_data('public.publish_costs', 'user_id', 'features', 'del
   '{"user.unique_id": "id user_id target_id", "user.behavior": "platform_id charge amount_micros currency charged_at"}', 'publish_costs');
 select private.register_data('public.monthly_publish_costs', 'user_id', 'features', 'delete_row',
   '{"user.unique_id": "user_id", "user.behavior": "month platform_id calls amount_micros currency"}');
+select private.register_data('private.rule_words', 'none', 'features', 'keep_nonpersonal', '{"system.operations": "rule words"}');
+select private.register_data('private.rule_rechecks', 'none', 'features', 'keep_nonpersonal',
+  '{"system.operations": "rules_changed_at after_at after_id finished_at"}');
+select private.register_data('public.platform_options', 'none', 'features', 'keep_nonpersonal',
+  '{"system.operations": "platform_id option kind allowed is_required most meaning"}', p_notes => '{"allowed": "Values that a platform knows."}');
 
 -- ==== policies/40_publishing/platform_rules.sql
 
