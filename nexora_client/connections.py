@@ -36,6 +36,7 @@ class Feature(StrEnum):
 
     PROFILE = "profile"
     PUBLISH = "publish"
+    COMMENTS = "comments"
     ANALYTICS = "analytics"
     INBOX = "inbox"
 

@@ -57,7 +57,7 @@ create table public.platform_features (
   scopes text[] not null,
   purpose text not null,
   primary key (platform_id, feature),
-  constraint feature_is_known check (feature in ('profile', 'publish', 'analytics', 'inbox')),
+  constraint feature_is_known check (feature in ('profile', 'publish', 'comments', 'analytics', 'inbox')),
   constraint scopes_are_listed check (cardinality(scopes) between 1 and 20),
   constraint x_never_reads_direct_messages
     check (platform_id <> 'x' or not scopes && array['dm.read', 'dm.write']), -- P6.2
@@ -66,7 +66,7 @@ create table public.platform_features (
 comment on table public.platform_features is
   'What can be done with a connected account, and the OAuth scopes it takes.';
 comment on column public.platform_features.feature is
-  'profile (always included), publish, analytics or inbox. A row that is missing is not offered.';
+  'profile (always included), publish, comments, analytics or inbox. A row that is missing is not offered.';
 comment on column public.platform_features.scopes is 'The scopes that the platform must have granted, all of them.';
 comment on column public.platform_features.purpose is 'What the scopes are for, as shown before the person agrees.';
 
@@ -74,8 +74,8 @@ insert into public.platforms (id, display_name, is_publishable) values
   ('youtube', 'YouTube', true),
   ('x', 'X', true),
   ('linkedin', 'LinkedIn', true),
-  ('instagram', 'Instagram', false),
-  ('tiktok', 'TikTok', false);
+  ('instagram', 'Instagram', true),
+  ('tiktok', 'TikTok', true);
 
 insert into public.platform_features (platform_id, feature, scopes, purpose) values
   -- P6.1
@@ -100,11 +100,13 @@ insert into public.platform_features (platform_id, feature, scopes, purpose) val
   ('instagram', 'profile', array['instagram_business_basic'], 'Shows the name and picture of your account.'),
   ('instagram', 'publish', array['instagram_business_basic', 'instagram_business_content_publish'],
    'Posts what you schedule, with its media.'),
+  ('instagram', 'comments', array['instagram_business_basic', 'instagram_business_manage_comments'],
+   'Writes the first comment under the posts that you schedule, and nothing else of your comments.'),
   ('instagram', 'inbox', array['instagram_business_basic', 'instagram_business_manage_messages'],
    'Lets you answer messages to your account here.'),
   ('tiktok', 'profile', array['user.info.basic'], 'Shows the name and picture of your account.'),
   ('tiktok', 'publish', array['user.info.basic', 'video.publish', 'video.upload'],
-   'Uploads and posts the videos that you schedule.');
+   'Posts the videos and photos that you schedule, or puts them into your inbox there.');
 
 create function private.required_scopes(p_platform text, p_features text[]) returns text[]
 language sql stable security invoker set search_path = '' as $$

@@ -57,6 +57,8 @@ class LocalService:
             self.stack.stop()
             raise
         self.control = SandboxControl(self.sandbox.url)
+        # As an operator verifies the prefix of the worker's files with TikTok.
+        self.control.change_settings("tiktok", verified_prefixes=[f"{self.web_url}/media/"])
 
     def __enter__(self) -> LocalService:
         try:
