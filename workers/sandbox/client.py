@@ -62,6 +62,7 @@ class PublishedPost:
     reply_to: str | None
     media: tuple[PublishedMedia, ...]
     details: dict[str, Any]
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,14 @@ class SandboxControl:
         """Live posts, newest first."""
         found = self._get("posts?" + urlencode({"platform": platform}))["posts"]
         return [
-            PublishedPost(**{**p, "media": tuple(PublishedMedia(**m) for m in p["media"])}) for p in found
+            PublishedPost(
+                **{
+                    **p,
+                    "media": tuple(PublishedMedia(**m) for m in p["media"]),
+                    "comments": tuple(p["comments"]),
+                }
+            )
+            for p in found
         ]
 
     def add_person(

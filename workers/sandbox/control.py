@@ -291,6 +291,7 @@ def _public(post: Post, base_url: str, now: float) -> dict[str, Any]:
         "is_cut": bool(post.extra.get("is_cut")),
         "reply_to": post.extra.get("reply_to") or None,
         "details": pages.details(post, now),
+        "comments": [comment.text for comment in post.comments],
         "media": [
             {
                 "id": m.id,

@@ -12,9 +12,11 @@ from urllib.parse import unquote
 
 from starlette.responses import JSONResponse, Response
 
-from workers.sandbox import files, little_text
+from workers.sandbox import little_text
 from workers.sandbox.limits import Limiter
+from workers.sandbox.linkedin_media import LinkedInMedia, attached, status
 from workers.sandbox.linkedin_wire import (
+    author,
     bad_input,
     enter,
     forbidden,
@@ -25,13 +27,11 @@ from workers.sandbox.linkedin_wire import (
     userinfo_enter,
 )
 from workers.sandbox.schema import Schema
-from workers.sandbox.state import Media, Person, Post, new_secret
+from workers.sandbox.state import Comment, Media, Person, Post
 from workers.sandbox.wire import Call, RefusedError, Routes
 
 DUPLICATE_SECONDS = 600  # "Wait 10 minutes for the duplicate restriction to expire or modify the content"
-MAX_PIXELS = 36_152_320  # "Images with less than 36,152,320 pixels"
 MAX_ALT_TEXT = 4_086  # characters
-UPLOAD_SECONDS = 86_400  # life of an upload URL; LinkedIn states it in every answer, not in a document
 _TEXT: Schema = {"type": "string"}
 _IMAGE: Schema = {
     "type": "object",
@@ -82,15 +82,18 @@ CREATE: Schema = {
         "reshareContext": {"type": "object", "required": ["parent"], "properties": {"parent": _TEXT}},
     },
 }
-INITIALIZE: Schema = {
+COMMENT: Schema = {
     "type": "object",
-    "required": ["initializeUploadRequest"],
+    "required": ["actor", "message"],
     "properties": {
-        "initializeUploadRequest": {
+        "actor": _TEXT,
+        "object": _TEXT,
+        "message": {
             "type": "object",
-            "required": ["owner"],
-            "properties": {"owner": _TEXT, "mediaLibraryMetadata": {"type": "object"}},
-        }
+            "required": ["text"],
+            "properties": {"text": {"type": "string", "maxLength": 1250}, "attributes": {"type": "array"}},
+        },
+        "parentComment": _TEXT,
     },
 }
 _STATISTICS = ("IMPRESSION", "MEMBERS_REACHED", "RESHARE", "REACTION", "COMMENT")
@@ -101,16 +104,17 @@ class LinkedIn:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
+        self._media = LinkedInMedia(limiter)
 
     def register(self, routes: Routes) -> None:
         routes.add("GET", "/linkedin/v2/userinfo", self.userinfo)
-        routes.add("POST", "/linkedin/rest/images", self.initialize_image)
-        routes.add("GET", "/linkedin/rest/images/{urn}", self.read_image)
-        routes.add("PUT", "/linkedin/dms-uploads/{token}", self.upload)
+        self._media.register(routes)
         routes.add("POST", "/linkedin/rest/posts", self.create)
         routes.add("GET", "/linkedin/rest/posts/{urn}", self.read)
         routes.add("DELETE", "/linkedin/rest/posts/{urn}", self.delete)
         routes.add("GET", "/linkedin/rest/socialActions/{urn}", self.social_actions)
+        routes.add("POST", "/linkedin/rest/socialActions/{urn}/comments", self.comment)
+        routes.add("GET", "/linkedin/rest/socialActions/{urn}/comments", self.comments)
         routes.add("GET", "/linkedin/rest/memberCreatorPostAnalytics", self.statistics)
 
     def rate_limited(self, call: Call) -> Response:
@@ -140,65 +144,10 @@ class LinkedIn:
             }
         )
 
-    async def initialize_image(self, call: Call) -> Response:
-        person = enter(call, self._limiter, "images", "ACTION", "w_member_social")
-        if call.query.get("action") != "initializeUpload":
-            raise invalid(
-                400, "ILLEGAL_ARGUMENT", "Resource method could not be resolved from request parameters."
-            )
-        body = json_body(call, INITIALIZE)
-        if body["initializeUploadRequest"]["owner"] != _author(person):
-            raise forbidden("/initializeUploadRequest/owner")
-        state, now = call.state, call.state.now()
-        media = Media(f"urn:li:image:C4E{new_secret()[:18]}", "linkedin", person, now, now + UPLOAD_SECONDS)
-        media.upload_token = new_secret()
-        state.library.add(media)
-        value = {
-            "uploadUrlExpiresAt": int(media.expires_at * 1000),
-            "uploadUrl": f"{call.base_url}/linkedin/dms-uploads/{media.upload_token}?ca=vector_feedshare",
-            "image": media.id,
-        }
-        return JSONResponse({"value": value})
-
-    async def upload(self, call: Call) -> Response:
-        """The bytes, in one PUT with the member's token ("Images API": the call requires an OAuth token)."""
-        person = enter(call, self._limiter, "", "PUT", "w_member_social")
-        media = call.state.library.by_upload_token(call.params["token"])
-        if media is None or media.person is not person or media.expires_at <= call.state.now():
-            return Response("Upload URL is invalid or expired", 403)
-        if media.status != "uploading":
-            return Response("Already uploaded", 400)
-        if not call.body:
-            return Response("Empty body", 400)
-        call.state.library.store(media, call.body)
-        media.mime_type, media.total_bytes = files.sniff(call.body), len(call.body)
-        width, height = files.image_size(call.body)
-        is_image = media.mime_type in ("image/jpeg", "image/png", "image/gif") and width * height < MAX_PIXELS
-        media.status = "processing" if is_image else "failed"
-        media.ready_at = call.state.now() + call.state.media_delay_seconds
-        call.accepted = media.id
-        return Response(status_code=201)
-
-    async def read_image(self, call: Call) -> Response:
-        """Needs more than `w_member_social`: "write-only … unable to perform a GET call for rest/images"."""
-        person = enter(call, self._limiter, "images", "GET")
-        if call.token is None or "r_member_social" not in call.token.grant.scopes:
-            text = (
-                "Accessing this image resource is forbidden. Please check your permissions for this resource"
-            )
-            raise invalid(403, "ACCESS_DENIED", text)
-        media = call.state.library.get("linkedin", call.params["urn"])
-        if media is None or media.person is not person:
-            raise not_found("images", call.params["urn"])
-        body = {"owner": _author(person), "id": media.id, "status": _status(call, media)}
-        if body["status"] == "AVAILABLE":
-            body["downloadUrl"] = f"{call.base_url}/_sandbox/media/{media.sha256}"
-        return JSONResponse(body)
-
     async def create(self, call: Call) -> Response:
         person = enter(call, self._limiter, "posts", "CREATE", "w_member_social")
         body = json_body(call, CREATE)
-        if body["author"] != _author(person):
+        if body["author"] != author(person):
             raise forbidden("/author")
         if body["lifecycleState"] != "PUBLISHED":
             raise bad_input(
@@ -212,7 +161,7 @@ class LinkedIn:
             raise bad_input(
                 422, "FIELD_LENGTH_TOO_LONG", "Commentary is longer than 3000 characters", "commentary"
             )
-        media = self._media(call, person, body.get("content", {}))
+        media = self._attached(call, person, body.get("content", {}))
         post = self._new_post(call, person, body, text, media)
         twin = call.state.posts.duplicate(
             "linkedin", person, post.duplicate_key, call.state.now() - DUPLICATE_SECONDS
@@ -254,31 +203,21 @@ class LinkedIn:
             urn, "linkedin", person, call.state.now(), text.text, sent, url, media, extra, duplicate_key=key
         )
 
-    def _media(self, call: Call, person: Person, content: dict[str, Any]) -> tuple[Media, ...]:
+    def _attached(self, call: Call, person: Person, content: dict[str, Any]) -> tuple[Media, ...]:
         if len(content) > 1:
             raise invalid(422, "", "ERROR :: /content :: union type is invalid: more than one member is set")
-        images = content["multiImage"]["images"] if "multiImage" in content else []
-        images = [content["media"]] if "media" in content else images
-        if thumbnail := content.get("article", {}).get("thumbnail"):
-            images = [{"id": thumbnail}]
-        return tuple(self._image(call, person, image["id"]) for image in images)
-
-    def _image(self, call: Call, person: Person, urn: str) -> Media:
-        if not urn.startswith("urn:li:image:"):
-            raise bad_input(400, "INVALID_URN_TYPE", f"{urn} is not a urn:li:image", "content")
-        media = call.state.library.get("linkedin", urn)
-        if media is None:
-            raise bad_input(400, "INVALID_URN_ID", f"{urn} does not exist", "content")
-        if media.person is not person:
-            text = (
-                "One or more of the assets is not owned by the author. All assets must be owned by the author"
-            )
-            raise bad_input(400, "INVALID_CONTENT_OWNERSHIP", text, "content")
-        if media.status == "uploading":
-            raise bad_input(400, "MEDIA_ASSET_WAITING_UPLOAD", "Media asset is waiting upload", "content")
-        if media.status == "failed":
-            raise bad_input(400, "MEDIA_ASSET_PROCESSING_FAILED", "Media asset failed processing", "content")
-        return media
+        if "multiImage" in content:
+            urns = [image["id"] for image in content["multiImage"]["images"]]
+            return tuple(attached(call, person, urn, ("image",)) for urn in urns)
+        if "media" in content:
+            media = attached(call, person, content["media"]["id"], ("image", "video", "document"))
+            if media.category == "document" and not content["media"].get("title"):
+                raise bad_input(
+                    400, "MISSING_REQUIRED_FIELD_FOR_OPERATION", "title is required", "content/media"
+                )
+            return (media,)
+        thumbnail = content.get("article", {}).get("thumbnail")
+        return (attached(call, person, thumbnail, ("image",)),) if thumbnail else ()
 
     async def read(self, call: Call) -> Response:
         person = enter(call, self._limiter, "posts", "GET", "r_member_social")
@@ -336,6 +275,29 @@ class LinkedIn:
             }
         )
 
+    async def comment(self, call: Call) -> Response:
+        """A comment of the member ("Comments API"): the text is plain, at most 1,250 characters."""
+        person = enter(call, self._limiter, "socialActions.comments", "CREATE", "w_member_social")
+        body = json_body(call, COMMENT)
+        post = call.state.posts.get("linkedin", call.params["urn"])
+        if post is None:
+            raise not_found("socialActions", call.params["urn"])
+        if body["actor"] != author(person):
+            raise forbidden("/actor")
+        if body.get("object", post.id) != post.id:
+            raise bad_input(400, "INVALID_URN_ID", "object is not the entity of the path", "object")
+        made = Comment(call.state.new_id(), person, call.state.now(), body["message"]["text"])
+        post.comments.append(made)
+        call.accepted = made.id
+        return JSONResponse(_shown_comment(post, made), 201, headers={"x-restli-id": made.id})
+
+    async def comments(self, call: Call) -> Response:
+        """The comments of a post, oldest first; needs `r_member_social`."""
+        person = enter(call, self._limiter, "socialActions.comments", "GET_ALL", "r_member_social")
+        post = self._own_post(call, person, call.params["urn"])
+        elements = [_shown_comment(post, made) for made in post.comments]
+        return JSONResponse({"paging": {"start": 0, "count": 100, "links": []}, "elements": elements})
+
     async def statistics(self, call: Call) -> Response:
         """One number of one post: `q=entity`, `entity=(share:urn…)`, `queryType=IMPRESSION`…"""
         person = enter(call, self._limiter, "memberCreatorPostAnalytics", "FINDER", "r_member_postAnalytics")
@@ -361,24 +323,20 @@ class LinkedIn:
         return post
 
 
-def _author(person: Person) -> str:
-    return f"urn:li:person:{person.account_id('linkedin')}"
-
-
-def _status(call: Call, media: Media) -> str:
-    if media.status == "processing" and media.ready_at <= call.state.now():
-        media.status = "ready"
+def _shown_comment(post: Post, made: Comment) -> dict[str, Any]:
     return {
-        "uploading": "WAITING_UPLOAD",
-        "processing": "PROCESSING",
-        "ready": "AVAILABLE",
-        "failed": "PROCESSING_FAILED",
-    }[media.status]
+        "id": made.id,
+        "actor": author(made.person),
+        "object": post.id,
+        "message": {"attributes": [], "text": made.text},
+        "created": {"actor": author(made.person), "time": int(made.created_at * 1000)},
+        "commentUrn": f"urn:li:comment:({post.id},{made.id})",
+    }
 
 
 def _lifecycle(call: Call, post: Post) -> str:
     """A post whose image is still processing is published later ("Post API schema": PUBLISH_REQUESTED)."""
-    statuses = {_status(call, m) for m in post.media}
+    statuses = {status(call, m) for m in post.media}
     return "PUBLISHED" if statuses <= {"AVAILABLE"} else "PUBLISH_REQUESTED"
 
 

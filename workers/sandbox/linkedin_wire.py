@@ -56,6 +56,11 @@ def forbidden(field: str) -> RefusedError:
     return RefusedError(403, {"serviceErrorCode": 100, "message": text, "status": 403})
 
 
+def author(person: Person) -> str:
+    """URN under which the API knows somebody."""
+    return f"urn:li:person:{person.account_id('linkedin')}"
+
+
 def not_found(resource: str, key: str) -> RefusedError:
     return invalid(404, "NOT_FOUND", f"Entity {key} not found in {resource}")
 

@@ -40,6 +40,10 @@ def claim(text: str = "Hello", **changes: Any) -> ClaimedTarget:
     return ClaimedTarget(**fields | changes)
 
 
+def _kind(mime_type: str) -> str:
+    return {"application": "document"}.get(mime_type.split("/")[0], mime_type.split("/")[0])
+
+
 def media(
     count: int = 1, alt_text: str | None = "a dog", mime_type: str = "image/png"
 ) -> tuple[MediaItem, ...]:
@@ -48,7 +52,7 @@ def media(
         MediaItem(
             bucket_id="media",
             object_name=f"person/{index}.png",
-            kind=mime_type.split("/")[0],
+            kind=_kind(mime_type),
             mime_type=mime_type,
             size_bytes=9,
             alt_text=alt_text,
@@ -73,8 +77,7 @@ class MemoryFile:
 
     @property
     def kind(self) -> str:
-        kind = self.mime_type.split("/")[0]
-        return kind if kind in ("image", "video") else "document"
+        return _kind(self.mime_type)
 
     @property
     def size_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -184,3 +185,86 @@ async def test_answers_that_leave_it_open(
     people.sandbox.control.add_fault(kind, platform=platform, method="POST", path="(tweets|posts)$")
     outcome = await publisher.send(await publisher.prepare(_claim(people, platform), token, Media(), Saved()))
     assert isinstance(outcome, Unknown)
+
+
+# --- files of other kinds, threads and comments -------------------------------------------------------------
+
+GIF = b"GIF89a" + b"\x01\0\x01\0" + b"\0" * 30
+MP4 = b"\0\0\0\x18ftypmp42" + b"v" * (9 * 1024 * 1024)
+PDF = b"%PDF-1.7\n" + b"x" * (5 * 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("platform", "mime_type", "content"),
+    [
+        ("x", "image/gif", GIF),
+        ("x", "video/mp4", MP4),
+        ("linkedin", "video/mp4", MP4),
+        ("linkedin", "application/pdf", PDF),
+    ],
+)
+async def test_other_files_arrive_byte_for_byte(
+    platform: str, mime_type: str, content: bytes, client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher = (_x if platform == "x" else _linkedin)(client, people)
+    token = _token(people, platform)
+    file = MemoryFile(mime_type, content, "a film")
+    item = _claim(people, platform, media=media(mime_type=mime_type))
+    outcome = await publisher.send(await publisher.prepare(item, token, files(file), Saved()))
+    assert isinstance(outcome, Published), outcome
+    (post,) = people.sandbox.control.posts(platform)
+    assert [(m.sha256, m.mime_type) for m in post.media] == [(hashlib.sha256(content).hexdigest(), mime_type)]
+
+
+async def test_a_thread_hangs_together_and_a_lost_part_is_found(
+    client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher, token = _x(client, people), _token(people, "x")
+    first = await publisher.send(await publisher.prepare(_claim(people, "x"), token, Media(), Saved()))
+    assert isinstance(first, Published)
+    root = first.external_id
+    second = await publisher.send_follow_up(_claim(people, "x"), token, "two: https://a.example", root, root)
+    assert isinstance(second, Published)
+    assert second.charge == "post_create_with_url"
+    began = datetime.now(UTC)
+    people.sandbox.control.add_fault("reset_after", platform="x", method="POST", path="tweets$")
+    lost = await publisher.send_follow_up(_claim(people, "x"), token, "three", second.external_id, root)
+    assert isinstance(lost, Unknown)
+    unknown = _claim(people, "x", mode="reconcile", attempt=2, sending_at=began)
+    later = _x(client, people, now=_later)
+    found = await later.probe_follow_up(unknown, token, "three", second.external_id, root)
+    assert isinstance(found, Published)
+    posts = {post.id: post for post in people.sandbox.control.posts("x")}
+    assert len(posts) == 3
+    assert posts[found.external_id].reply_to == second.external_id
+    assert posts[second.external_id].reply_to == root
+
+
+async def test_the_first_comment_is_under_the_post(client: httpx.AsyncClient, people: Client) -> None:
+    publisher, token = _linkedin(client, people), _token(people, "linkedin")
+    item = _claim(people, "linkedin")
+    post = await publisher.send(await publisher.prepare(item, token, Media(), Saved()))
+    assert isinstance(post, Published)
+    outcome = await publisher.send_follow_up(
+        item, token, "Sources: (1) #here", post.external_id, post.external_id
+    )
+    assert isinstance(outcome, Published), outcome
+    (shown,) = people.sandbox.control.posts("linkedin")
+    assert shown.comments == ("Sources: (1) #here",)
+
+
+async def test_after_ten_minutes_linkedin_takes_the_same_again_so_we_do_not_repeat(
+    client: httpx.AsyncClient, people: Client
+) -> None:
+    publisher, token = _linkedin(client, people), _token(people, "linkedin")
+    item = _claim(people, "linkedin")
+    prepared = await publisher.prepare(item, token, Media(), Saved())
+    assert isinstance(await publisher.send(prepared), Published)
+    people.sandbox.control.advance_clock(601)
+    assert isinstance(await publisher.send(prepared), Published), "the sandbox forgets, as LinkedIn does"
+    assert len(people.sandbox.control.posts("linkedin")) == 2
+    unknown = _claim(
+        people, "linkedin", mode="reconcile", attempt=2, sending_at=datetime.now(UTC) - timedelta(seconds=601)
+    )
+    assert await publisher.probe(unknown, token) == Unknown("duplicate_window_over", is_final=True)
+    assert len(people.sandbox.control.posts("linkedin")) == 2

@@ -207,7 +207,7 @@ async def test_one_image() -> None:
     item = _claim(media=media())
     saved = Saved()
     prepared = await publisher.prepare(item, TOKEN, files(MemoryFile("image/png", b"bytes", "a dog")), saved)
-    assert saved.progress == {"images": ["urn:li:image:C4D"], "images_of": fingerprint(media())}
+    assert saved.progress == {"assets": ["urn:li:image:C4D"], "assets_of": fingerprint(media())}
     assert platform.sent(POST) == []
     assert platform.body(INITIALIZE) == {"initializeUploadRequest": {"owner": "urn:li:person:abc"}}
     (put,) = platform.sent(PUT)
@@ -284,7 +284,7 @@ async def test_nothing_that_fails_in_an_upload_is_a_post(step: str, what: object
         ({INITIALIZE: httpx.Response(200, content=b"[")}, "image/png", "unreadable_answer"),
         ({STATUS: answer(200, {"status": "PROCESSING_FAILED"})}, "image/png", "media_refused"),
         ({STATUS: answer(200, {"status": "WAITING_UPLOAD"})}, "image/png", "media_not_ready"),
-        ({}, "video/mp4", "unsupported_media"),
+        ({}, "audio/mpeg", "unsupported_media"),
     ],
 )
 async def test_uploads_that_cannot_succeed(changes: dict[str, Any], mime_type: str, code: str) -> None:
@@ -349,11 +349,11 @@ async def test_the_repetition_is_the_same_to_the_byte() -> None:
     assert publisher.is_probe_sending
 
 
-@pytest.mark.parametrize("progress", [None, {"images": ["urn:li:image:C4D"], "images_of": "other"}])
+@pytest.mark.parametrize("progress", [None, {"assets": ["urn:li:image:C4D"], "assets_of": "other"}])
 async def test_without_its_images_it_is_not_repeated(progress: dict[str, Any] | None) -> None:
     platform = Platform(_uploads())
     outcome = await _publisher(platform).probe(_unknown(media=media(), progress=progress), TOKEN)
-    assert outcome == Unknown("images_lost")
+    assert outcome == Unknown("assets_lost", is_final=True)
     assert platform.requests == []
 
 
