@@ -102,7 +102,9 @@ class TargetsContext:
 
         Args:
             text: what to publish there instead of the post's body.
-            options: settings of the platform.
+            options: settings of the platform, as `public.platform_options` lists them. YouTube: title,
+                privacy, made_for_kids (an answer is required), tags, category_id, publish_at and
+                notify_subscribers.
             tolerance: how late it may still be published, 1 minute to 7 days; 1 hour without it.
 
         Raises:

@@ -57,9 +57,7 @@ begin
                  and s.checked_at >= v_rules_changed
             else l.attempt - (l.progress ->> 'sending_attempt')::int <= v_max_probes end
     returning t.id, t.attempt, case when l.sending_at is null then 'publish' else 'reconcile' end, t.user_id,
-      t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body),
-      case t.platform_id when 'youtube' then jsonb_strip_nulls(jsonb_build_object('title', nullif(p.title, ''))) || t.options
-        else t.options end,
+      t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body), t.options,
       (select coalesce(jsonb_agg(jsonb_build_object('bucket_id', m.bucket_id, 'object_name', m.object_name,
                 'kind', m.kind, 'mime_type', m.mime_type, 'size_bytes', m.size_bytes, 'alt_text', m.alt_text,
                 'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms, 'role', pm.role)

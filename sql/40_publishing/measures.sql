@@ -136,6 +136,17 @@ language sql stable security invoker set search_path = '' as $$
   select r.rule, max(private.measured_text(part.body, r.unit,
                        (select u.value::int from unnest(p_rules) u where u.rule = 'url_length')))
   from unnest(p_rules) r cross join part where r.rule = 'follow_up_length' group by r.rule
+  union all
+  select 'follow_up_scopes', (select count(*) from unnest(r.text_values) s where s <> all (c.scopes))
+  from unnest(p_rules) r
+    join public.post_targets t on t.id = (p_subject).target_id
+    join public.connections c on c.id = t.connection_id
+  where r.rule = 'follow_up_scopes' and exists (select from part)
+  union all
+  select 'follow_up_audience', count(*) from part
+  where (p_subject).options ->> 'privacy' = 'private' or (p_subject).options ? 'publish_at'
+    or (p_subject).options -> 'made_for_kids' = 'true'
 $$;
 comment on function private.follow_up_measures(private.rule_subject, public.platform_rules[]) is
-  'What the rules measure of the parts of a thread or the first comment that are not out yet: their number, the longest.';
+  'What the rules measure of the parts of a thread or the first comment that are not out yet: their number, the longest, '
+  'scopes that the connection lacks for them, and those that their post cannot have.';

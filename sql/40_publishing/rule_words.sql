@@ -48,7 +48,9 @@ insert into private.rule_words (rule, words) values
   ('thumbnail_bytes', 'The thumbnail is too large'),
   ('thumbnail_types', 'The thumbnail is of a type that the platform does not take'),
   ('follow_up_count', 'There are too many follow-ups, or the platform takes none'),
-  ('follow_up_length', 'A follow-up is too long');
+  ('follow_up_length', 'A follow-up is too long'),
+  ('follow_up_scopes', 'The account was connected without the permission to write comments'),
+  ('follow_up_audience', 'Private videos and videos made for children have no comments');
 
 create function private.in_words(p_value numeric, p_unit text) returns text
 language sql immutable security invoker set search_path = '' as $$

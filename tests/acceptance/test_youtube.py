@@ -48,12 +48,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _publish(maya: Creator, video: Path, **options: object) -> Target:
     """Upload, plan and publish; the settled target."""
     content, publishing = maya.client.content, maya.client.publishing
-    post = content.posts.create("How it was made", title="First light")
+    post = content.posts.create("How it was made")
     film = content.media.upload(video, "video/mp4")
     picture = content.media.upload(png(1280, 720), "image/png")
     content.posts.attach(post.id, film.id)
     content.posts.attach(post.id, picture.id, role=MediaRole.THUMBNAIL)
-    wanted = {"made_for_kids": False, "privacy": "public", **options}
+    wanted = {"made_for_kids": False, "privacy": "public", "title": "First light", **options}
     publishing.targets.add(post.id, maya.connections[Platform.YOUTUBE].id, options=wanted)
     publishing.schedule(post.id, datetime.now(UTC) + timedelta(seconds=1))
     [target] = publishing.wait_until_settled(post.id, timeout=120, poll_seconds=0.2)

@@ -236,8 +236,8 @@ def test_a_story_takes_one_file_of_at_most_a_minute(db: psycopg.Connection) -> N
 @pytest.mark.parametrize(
     ("platform", "mime", "size", "expected"),
     [
-        ("youtube", "image/png", 2 * 2**20, []),
-        ("youtube", "image/png", 2 * 2**20 + 1, ["thumbnail_bytes"]),
+        ("youtube", "image/png", 50 * 2**20, []),
+        ("youtube", "image/png", 50 * 2**20 + 1, ["thumbnail_bytes"]),
         ("youtube", "image/webp", 1000, ["thumbnail_types"]),
         ("x", "image/webp", 10 * 2**20, []),  # of no concern there
     ],
