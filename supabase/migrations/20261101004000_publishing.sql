@@ -220,12 +220,18 @@ insert into public.platform_rules
    'YouTube Data API, thumbnails.set', '2026-11-20', '2024-01-01'),
   ('youtube', 'thumbnail_bytes', 2097152, null, 'bytes', 'error',
    'YouTube Data API, thumbnails.set', '2026-11-20', '2024-01-01'),
+  ('youtube', 'thumbnail_bytes', 52428800, null, 'bytes', 'error',
+   'YouTube Data API, revision history of 2026-09-14', '2026-11-27', '2026-09-14'),
   ('youtube', 'thumbnail_types', null, array['image/jpeg', 'image/png'], 'types', 'error',
    'YouTube Data API, thumbnails.set', '2026-11-20', '2024-01-01'),
   ('youtube', 'follow_up_count', 1, null, 'pieces', 'error',
    'YouTube Data API, commentThreads.insert', '2026-11-20', '2024-01-01'),
   ('youtube', 'follow_up_length', 10000, null, 'characters', 'error',
    'YouTube help, length of comments', '2026-11-20', '2024-01-01'),
+  ('youtube', 'follow_up_scopes', null, array['https://www.googleapis.com/auth/youtube.force-ssl'], 'scopes', 'error',
+   'YouTube Data API, commentThreads.insert', '2026-11-27', '2024-01-01'), -- no feature asks for it: P6.1
+  ('youtube', 'follow_up_audience', 0, null, 'pieces', 'error',
+   'YouTube help, comment settings of private videos and of videos made for kids', '2026-11-27', '2024-01-01'),
   ('instagram', 'text_length', 2200, null, 'characters', 'error',
    'Instagram platform documentation, IG User media', '2026-11-20', '2024-01-01'),
   ('instagram', 'mention_count', 20, null, 'pieces', 'error',
@@ -350,7 +356,9 @@ insert into private.rule_words (rule, words) values
   ('thumbnail_bytes', 'The thumbnail is too large'),
   ('thumbnail_types', 'The thumbnail is of a type that the platform does not take'),
   ('follow_up_count', 'There are too many follow-ups, or the platform takes none'),
-  ('follow_up_length', 'A follow-up is too long');
+  ('follow_up_length', 'A follow-up is too long'),
+  ('follow_up_scopes', 'The account was connected without the permission to write comments'),
+  ('follow_up_audience', 'Private videos and videos made for children have no comments');
 
 create function private.in_words(p_value numeric, p_unit text) returns text
 language sql immutable security invoker set search_path = '' as $$
@@ -1047,9 +1055,20 @@ language sql stable security invoker set search_path = '' as $$
   select r.rule, max(private.measured_text(part.body, r.unit,
                        (select u.value::int from unnest(p_rules) u where u.rule = 'url_length')))
   from unnest(p_rules) r cross join part where r.rule = 'follow_up_length' group by r.rule
+  union all
+  select 'follow_up_scopes', (select count(*) from unnest(r.text_values) s where s <> all (c.scopes))
+  from unnest(p_rules) r
+    join public.post_targets t on t.id = (p_subject).target_id
+    join public.connections c on c.id = t.connection_id
+  where r.rule = 'follow_up_scopes' and exists (select from part)
+  union all
+  select 'follow_up_audience', count(*) from part
+  where (p_subject).options ->> 'privacy' = 'private' or (p_subject).options ? 'publish_at'
+    or (p_subject).options -> 'made_for_kids' = 'true'
 $$;
 comment on function private.follow_up_measures(private.rule_subject, public.platform_rules[]) is
-  'What the rules measure of the parts of a thread or the first comment that are not out yet: their number, the longest.';
+  'What the rules measure of the parts of a thread or the first comment that are not out yet: their number, the longest, '
+  'scopes that the connection lacks for them, and those that their post cannot have.';
 
 -- ==== sql/40_publishing/option_problems.sql
 
@@ -2452,9 +2471,7 @@ begin
                  and s.checked_at >= v_rules_changed
             else l.attempt - (l.progress ->> 'sending_attempt')::int <= v_max_probes end
     returning t.id, t.attempt, case when l.sending_at is null then 'publish' else 'reconcile' end, t.user_id,
-      t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body),
-      case t.platform_id when 'youtube' then jsonb_strip_nulls(jsonb_build_object('title', nullif(p.title, ''))) || t.options
-        else t.options end,
+      t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body), t.options,
       (select coalesce(jsonb_agg(jsonb_build_object('bucket_id', m.bucket_id, 'object_name', m.object_name,
                 'kind', m.kind, 'mime_type', m.mime_type, 'size_bytes', m.size_bytes, 'alt_text', m.alt_text,
                 'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms, 'role', pm.role)
