@@ -7,7 +7,8 @@
 --          a target that was marked before is refused: it must probe.
 -- Locks:   worker (shared), connections (shared), queue rows, targets of refused marks.
 --          The connection is held until the commit: disconnecting waits and then leaves the target alone, or comes first
---          and the mark is refused (P6.7).
+--          and the mark is refused (P6.7): a lock that was waited for judges the newest version of its row.
+-- Speed:   each target, account and connection is looked up once; see claim_targets.sql for the settings.
 
 create type private.target_mark as (target_id uuid, attempt int, platform_key text);
 comment on type private.target_mark is 'One element of the argument of mark_sending.';
@@ -33,6 +34,13 @@ end;
 $$;
 comment on function private.parse_marks(jsonb) is 'The marks, one per target, in order; malformed ones are left out.';
 
+-- Tells the planner how many rows to expect of an array: a batch.
+create function private.as_marks(p_marks private.target_mark[]) returns setof private.target_mark
+language sql immutable security invoker rows 500 set search_path = '' as $$
+  select * from unnest(p_marks)
+$$;
+comment on function private.as_marks(private.target_mark[]) is 'The elements of a batch as rows.';
+
 create function private.mark_sending(p_worker_id uuid, p_targets jsonb, p_now timestamptz default now())
 returns setof uuid
 language plpgsql volatile security definer
@@ -45,20 +53,30 @@ begin
   if private.hold_worker(p_worker_id) is null then
     return;
   end if;
-  perform from public.connections c where c.id = any (array(
-      select t.connection_id from unnest(v_marks) m join public.post_targets t on t.id = m.target_id))
-    order by c.id for share;
+  -- "is true" keeps the planner from joining: the connections are locked, all and in order, before the first queue row.
   return query
+    with mark as materialized (
+      select m.*, t.connection_id
+      from private.as_marks(v_marks) m
+        join public.post_targets t on t.id = m.target_id
+        join private.accounts a on a.user_id = t.user_id
+      where t.state = 'publishing' and t.scheduled_at + t.tolerance >= p_now and a.state = 'active'
+    ), held as materialized (
+      select c.id from public.connections c
+      where c.id = any (array(select k.connection_id from mark k)) and c.state = 'active'
+        and exists (select from private.token_vault v where v.connection_id = c.id)
+      order by c.id for share of c
+    )
     update private.queue q
     set sending_at = coalesce(q.sending_at, p_now),
-        progress = coalesce(q.progress, '{}') || jsonb_strip_nulls(
-          jsonb_build_object('sending_attempt', q.attempt, 'platform_key', m.platform_key))
-    from unnest(v_marks) m, public.post_targets t, public.connections c, private.token_vault v, private.accounts a
+        progress = case when q.progress is null and m.platform_key is null
+          then jsonb_build_object('sending_attempt', q.attempt)
+          else coalesce(q.progress, '{}') || jsonb_strip_nulls(
+            jsonb_build_object('sending_attempt', q.attempt, 'platform_key', m.platform_key)) end
+    from mark m
     where q.lane = 'publish' and q.subject_id = m.target_id and q.worker_id = p_worker_id and q.attempt = m.attempt
       and (q.sending_at is null or (q.progress ->> 'sending_attempt')::int = q.attempt)
-      and t.id = m.target_id and t.state = 'publishing' and t.scheduled_at + t.tolerance >= p_now
-      and c.id = t.connection_id and c.state = 'active' and v.connection_id = c.id
-      and a.user_id = t.user_id and a.state = 'active'
+      and (m.connection_id in (select h.id from held h)) is true
     returning q.subject_id;
   get diagnostics v_marked = row_count;
   if v_marked < cardinality(v_marks) then

@@ -33,9 +33,12 @@ select private.ensure_partitions();
 create function private.tg_post_targets__record_transitions() returns trigger
 language plpgsql volatile security definer
 set search_path = '' set enable_hashjoin = on set enable_nestloop = off set enable_mergejoin = off set jit = off as $$
+declare
+  -- One for the statement, which changes each target once.
+  v_id bigint := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
 begin
-  insert into public.target_events (target_id, user_id, at, from_state, to_state, code, attempt)
-  select n.id, n.user_id, n.updated_at, coalesce(t.from_state, private.refuse_transition(o.state, n.state)), n.state,
+  insert into public.target_events (id, target_id, user_id, at, from_state, to_state, code, attempt)
+  select v_id, n.id, n.user_id, n.updated_at, coalesce(t.from_state, private.refuse_transition(o.state, n.state)), n.state,
          n.failure_code, n.attempt
   from new_rows n
   join old_rows o on o.id = n.id

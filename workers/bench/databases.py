@@ -52,7 +52,7 @@ class Databases:
         system.install(self.stack.url(name), self.url(name))
         with self.connect(name) as connection:
             if system.is_ours:
-                connection.execute(_load("nexora_people.sql", people=sql.Literal(500)))
+                connection.execute(_load("nexora_people.sql", people=sql.Literal(2000)))
             if future:
                 first, last = _now(connection, "1 day"), _now(connection, "31 days")
                 self._fill_without_indexes(connection, system, future, first, last)

@@ -1,5 +1,6 @@
 -- Scheduled targets, each post on both accounts of its author, as schedule_post leaves them.
--- Parameters: rows (even), first and last due time. Rows stand in the order of their due time.
+-- Parameters: rows (even), first and last due time. Rows lie in the order of their random ids: people schedule in
+-- another order than what they schedule becomes due in.
 with due as materialized (
   select n, gen_random_uuid() as post_id,
          {first}::timestamptz + ({last}::timestamptz - {first}::timestamptz) * (n / ({rows} / 2.0)) as at
@@ -16,6 +17,8 @@ with due as materialized (
                                    revision, checked_at)
   select p.user_id, p.id, c.id, c.platform_id, 'scheduled', d.at, interval '7 days', 1, now()
   from due d join post p on p.id = d.post_id join public.connections c on c.user_id = p.user_id
+  order by p.id
   returning id, scheduled_at
 )
-insert into private.queue (lane, subject_id, due_at) select 'publish', t.id, t.scheduled_at from target t;
+insert into private.queue (lane, subject_id, due_at)
+select 'publish', t.id, t.scheduled_at from target t order by t.id;
