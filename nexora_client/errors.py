@@ -298,6 +298,7 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX454": Conflict,
     "NX455": NotFound,
     "NX456": NotFound,
+    "NX457": ValidationFailed,
     "NX458": WrongState,
     # Privacy.
     "NX901": ValidationFailed,

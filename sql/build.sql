@@ -177,6 +177,11 @@
 \ir 45_scheduling/make_occurrences.sql
 \ir 45_scheduling/change_series.sql
 \ir 45_scheduling/change_occurrence.sql
+\ir 45_scheduling/csv.sql
+\ir 45_scheduling/post_imports.sql
+\ir 45_scheduling/read_import.sql
+\ir 45_scheduling/write_import.sql
+\ir 45_scheduling/import_posts.sql
 \ir 45_scheduling/data_catalogue.sql
 \ir ../policies/45_scheduling/local_time.sql
 \ir ../policies/45_scheduling/target_local_times.sql
@@ -188,6 +193,8 @@
 \ir ../policies/45_scheduling/post_series.sql
 \ir ../policies/45_scheduling/change_series.sql
 \ir ../policies/45_scheduling/change_occurrence.sql
+\ir ../policies/45_scheduling/post_imports.sql
+\ir ../policies/45_scheduling/import_posts.sql
 
 -- 90_privacy: what is held and what becomes of it: catalogue, purposes, consents, erasure, retention
 \ir 90_privacy/errors.sql

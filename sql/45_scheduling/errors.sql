@@ -12,4 +12,5 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX454', 'This was changed in the meantime', 'Reload it and try again.', 409),
   ('NX455', 'You have no such series', 'Reload the list of series.', 404),
   ('NX456', 'The series has no such occurrence', 'Choose one that list_occurrences() shows.', 404),
+  ('NX457', 'The file cannot be read as a table', 'Export it again as CSV in UTF-8; the detail names what is wrong.', 422),
   ('NX458', 'There is a limit to how many you can have', 'Remove one that is not needed; the detail names which kind.', 409);

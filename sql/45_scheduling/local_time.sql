@@ -26,7 +26,7 @@ language sql stable security invoker set search_path = '' as $$
     where x.at at time zone p_zone = p_local
   )
   select coalesce(case p_ambiguity when 'later' then p.last else p.first end, c.at),
-         case when p.first is null then 'gap' when p.first <> p.last then 'overlap' end
+         case when c.at is null then null when p.first is null then 'gap' when p.first <> p.last then 'overlap' end
   from choice c, possible p
 $$;
 comment on function private.local_instant(timestamp, text, text) is

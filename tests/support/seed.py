@@ -116,6 +116,10 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         db, "public.post_occurrences", user_id=user, series_id=series, number=1, occurs_on="2030-01-01",
         scheduled_at="2030-01-01 08:00Z", state="made", post_id=post, created_at="now",
     )  # fmt: skip
+    db.execute(
+        "insert into public.post_imports (user_id, key, post_id, created_at) values (%s, %s, %s, now())",
+        (user, marker, post),
+    )
     db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
     db.execute("select private.log_choice(%s, 'product_improvement', false, 'settings')", (user,))
     return Belongings(person, marker, post, target, connection, object_name, series)

@@ -171,7 +171,8 @@ def test_a_worker_that_was_down_makes_up_for_it_and_says_what_was_missed(scene: 
     assert made(scene) == []
     assert housekeep(scene, datetime(2028, 3, 29, 9, 0, 1, tzinfo=UTC)) == 4
     assert rows(scene.db, "select occurs_on::text, state::text from public.post_occurrences order by number") == [
-        ("2028-01-29", "missed"), ("2028-02-29", "missed"), ("2028-03-29", "missed"), ("2028-04-29", "made")]  # fmt: skip
+        ("2028-01-29", "missed"), ("2028-02-29", "missed"),
+        ("2028-03-29", "missed"), ("2028-04-29", "made")]  # fmt: skip
     assert notices(scene) == [("occurrence_missed", None)] * 3
     assert housekeep(scene, datetime(2028, 3, 29, 9, 0, 1, tzinfo=UTC)) == 0
 
