@@ -182,6 +182,8 @@
 \ir 45_scheduling/read_import.sql
 \ir 45_scheduling/write_import.sql
 \ir 45_scheduling/import_posts.sql
+\ir 45_scheduling/calendar_feeds.sql
+\ir 45_scheduling/read_calendar_feed.sql
 \ir 45_scheduling/data_catalogue.sql
 \ir ../policies/45_scheduling/local_time.sql
 \ir ../policies/45_scheduling/target_local_times.sql
@@ -195,6 +197,8 @@
 \ir ../policies/45_scheduling/change_occurrence.sql
 \ir ../policies/45_scheduling/post_imports.sql
 \ir ../policies/45_scheduling/import_posts.sql
+\ir ../policies/45_scheduling/calendar_feeds.sql
+\ir ../policies/45_scheduling/read_calendar_feed.sql
 
 -- 90_privacy: what is held and what becomes of it: catalogue, purposes, consents, erasure, retention
 \ir 90_privacy/errors.sql

@@ -22,6 +22,7 @@ class Belongings:
     connection_id: uuid.UUID
     object_name: str
     series_id: uuid.UUID
+    feed_id: uuid.UUID
 
     def argument(self, parameter: str) -> object:
         """A value of this person's for a parameter of a public function."""
@@ -33,6 +34,7 @@ class Belongings:
             "p_reconnect": self.connection_id,
             "p_object_name": self.object_name,
             "p_series_id": self.series_id,
+            "p_feed_id": self.feed_id,
         }.get(parameter)
 
 
@@ -120,9 +122,14 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         "insert into public.post_imports (user_id, key, post_id, created_at) values (%s, %s, %s, now())",
         (user, marker, post),
     )
+    feed = _insert(db, "public.calendar_feeds", user_id=user, name=marker, created_at="now")
+    db.execute(
+        "insert into private.calendar_tokens (feed_id, user_id, token_hash) values (%s, %s, %s)",
+        (feed, user, hashlib.sha256(marker.encode()).hexdigest()),
+    )
     db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
     db.execute("select private.log_choice(%s, 'product_improvement', false, 'settings')", (user,))
-    return Belongings(person, marker, post, target, connection, object_name, series)
+    return Belongings(person, marker, post, target, connection, object_name, series, feed)
 
 
 def tables_without_rows_of(db: psycopg.Connection, user_id: uuid.UUID) -> set[str]:
