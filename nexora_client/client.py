@@ -14,6 +14,7 @@ from nexora_client.content import ContentContext
 from nexora_client.notifications import NotificationsContext
 from nexora_client.profile import ProfileContext
 from nexora_client.publishing import PublishingContext
+from nexora_client.scheduling import SchedulingContext
 from nexora_client.transport import Transport
 
 __all__ = ["NexoraClient"]
@@ -46,6 +47,7 @@ class NexoraClient:
         connections: accounts on other platforms.
         content: scripts, posts, captions, media.
         publishing: targets, schedules, outcomes.
+        scheduling: local times, slots, series, import, calendar feeds.
         notifications: what the service has to tell.
 
     Raises:
@@ -59,6 +61,7 @@ class NexoraClient:
         self.connections = ConnectionsContext(self._transport)
         self.content = ContentContext(self._transport)
         self.publishing = PublishingContext(self._transport)
+        self.scheduling = SchedulingContext(self._transport)
         self.notifications = NotificationsContext(self._transport)
 
     @property

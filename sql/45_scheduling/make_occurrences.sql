@@ -28,17 +28,22 @@ begin
   select v_post, p.user_id, p.script_id, left(private.occurrence_text(p.title, p_number, p_day), 300),
          private.occurrence_text(private.occurrence_body(p_series, p.body, p_number), p_number, p_day), p_now, p_now
   from public.posts p where p.id = p_series.post_id;
-  insert into public.post_media (post_id, media_id, user_id, position)
-  select v_post, m.media_id, m.user_id, m.position from public.post_media m where m.post_id = p_series.post_id;
+  insert into public.post_media (post_id, media_id, user_id, position, role)
+  select v_post, m.media_id, m.user_id, m.position, m.role from public.post_media m where m.post_id = p_series.post_id;
   insert into public.post_targets (user_id, post_id, connection_id, platform_id, text, options, tolerance, created_at, updated_at)
   select t.user_id, v_post, t.connection_id, t.platform_id, private.occurrence_text(t.text, p_number, p_day), t.options,
          t.tolerance, p_now, p_now
   from public.post_targets t where t.post_id = p_series.post_id;
+  insert into public.target_follow_ups (user_id, target_id, position, body)
+  select f.user_id, n.id, f.position, private.occurrence_text(f.body, p_number, p_day)
+  from public.post_targets t join public.target_follow_ups f on f.target_id = t.id
+  join public.post_targets n on n.post_id = v_post and n.connection_id = t.connection_id
+  where t.post_id = p_series.post_id;
   return v_post;
 end;
 $$;
 comment on function private.copy_template(public.post_series, int, date, timestamptz) is
-  'A new post like the template: texts with placeholders filled, files, accounts.';
+  'A new post like the template: texts with placeholders filled, files, accounts, what follows on them.';
 
 -- What cannot be scheduled (an account that is gone, a text that is too long) stays a draft, and the person is told.
 create function private.schedule_occurrence(

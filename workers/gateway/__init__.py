@@ -25,6 +25,7 @@ from supabase import AsyncClient, AsyncClientOptions
 
 from workers import http
 from workers.gateway.answers import UNREADABLE_ANSWER
+from workers.gateway.calendar import CalendarCalls, CalendarEvent, CalendarFeed
 from workers.gateway.connections import ConnectionCalls
 from workers.gateway.files import FileCalls
 from workers.gateway.identity import IdentityCalls
@@ -60,6 +61,8 @@ from workers.settings import WorkerSettings
 
 __all__ = [
     "UNREADABLE_ANSWER",
+    "CalendarEvent",
+    "CalendarFeed",
     "ClaimedJob",
     "ClaimedRevocation",
     "ClaimedTarget",
@@ -83,7 +86,15 @@ __all__ = [
 
 
 class Gateway(
-    ProcessCalls, PublishingCalls, JobCalls, IdentityCalls, ConnectionCalls, TokenCalls, KeyCalls, FileCalls
+    ProcessCalls,
+    PublishingCalls,
+    JobCalls,
+    IdentityCalls,
+    ConnectionCalls,
+    TokenCalls,
+    KeyCalls,
+    FileCalls,
+    CalendarCalls,
 ):
     """The worker's view of the database.
 

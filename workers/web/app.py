@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -20,11 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from workers.jobs.refresh import utc_now
 from workers.providers.oauth import PlatformOAuth
 from workers.vault import Vault
+from workers.web.calendar import CalendarGateway, CalendarPages
 from workers.web.connect import ConnectGateway, Connector
 from workers.web.media import MediaRelay
 from workers.web.pages import CONTENT_SECURITY_POLICY, problem_page
 
-__all__ = ["WebContext", "create_app"]
+__all__ = ["WebContext", "WebGateway", "create_app"]
 
 _HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",  # answers belong to one person and one moment
@@ -32,6 +33,10 @@ _HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
 }
+
+
+class WebGateway(ConnectGateway, CalendarGateway, Protocol):
+    """The part of `workers.gateway.Gateway` that the application uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class WebContext:
         media: serves files of posts under this domain; None where no platform fetches them from here.
     """
 
-    gateway: ConnectGateway
+    gateway: WebGateway
     vault: Vault
     clients: Mapping[str, PlatformOAuth]
     public_url: str
@@ -61,6 +66,7 @@ class WebContext:
 
 def create_app(context: WebContext) -> Starlette:
     """The ASGI application. Serve it without an access log: addresses here carry one-time values."""
+    calendars = CalendarPages(context.gateway, context.clock)
     connector = Connector(context.gateway, context.vault, context.clients, context.public_url, context.clock)
 
     async def health(request: Request) -> Response:
@@ -80,6 +86,7 @@ def create_app(context: WebContext) -> Starlette:
             *relay,
             Route("/oauth/{platform}/start", connector.start, methods=["GET"]),
             Route("/oauth/{platform}/callback", connector.callback, methods=["GET"]),
+            Route("/calendar/{file}", calendars.feed, methods=["GET"]),
             Route("/health", health, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
         ],
@@ -89,7 +96,7 @@ def create_app(context: WebContext) -> Starlette:
 
 
 class _SecurityHeaders:
-    """Puts the same headers on every answer, whoever made it."""
+    """Puts the same headers on every answer, whoever made it; an answer that has its own keeps it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -97,7 +104,9 @@ class _SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -98,6 +98,10 @@ def test_an_occurrence_is_a_copy_of_the_template(scene: Scene) -> None:
         (scene.post, media, scene.person.user_id),
     )
     scene.db.execute("update public.posts set title = 'Part {n}' where id = %s", (scene.post,))
+    scene.db.execute(
+        "insert into public.target_follow_ups (user_id, target_id, body) values (%s, %s, 'More on {date}')",
+        (scene.person.user_id, scene.target),
+    )
     create(scene, "FREQ=DAILY;COUNT=1")
     copy, title = rows(
         scene.db,
@@ -116,6 +120,10 @@ def test_an_occurrence_is_a_copy_of_the_template(scene: Scene) -> None:
         ("No 1 on 2027-03-01", {"visibility": "CONNECTIONS"}, "02:00:00", "linkedin"),
         (None, {}, "01:00:00", "x"),
     ]
+    assert rows(
+        scene.db, """select f.body from public.target_follow_ups f join public.post_targets t on t.id = f.target_id
+                     where t.post_id = %s""", copy,
+    ) == [("More on 2027-03-01",)]  # fmt: skip
     assert scene.state() == "draft"
 
 
