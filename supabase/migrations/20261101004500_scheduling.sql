@@ -17,6 +17,7 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX454', 'This was changed in the meantime', 'Reload it and try again.', 409),
   ('NX455', 'You have no such series', 'Reload the list of series.', 404),
   ('NX456', 'The series has no such occurrence', 'Choose one that list_occurrences() shows.', 404),
+  ('NX457', 'The file cannot be read as a table', 'Export it again as CSV in UTF-8; the detail names what is wrong.', 422),
   ('NX458', 'There is a limit to how many you can have', 'Remove one that is not needed; the detail names which kind.', 409);
 
 -- ==== sql/45_scheduling/local_time.sql
@@ -49,7 +50,7 @@ language sql stable security invoker set search_path = '' as $$
     where x.at at time zone p_zone = p_local
   )
   select coalesce(case p_ambiguity when 'later' then p.last else p.first end, c.at),
-         case when p.first is null then 'gap' when p.first <> p.last then 'overlap' end
+         case when c.at is null then null when p.first is null then 'gap' when p.first <> p.last then 'overlap' end
   from choice c, possible p
 $$;
 comment on function private.local_instant(timestamp, text, text) is
@@ -978,17 +979,22 @@ begin
   select v_post, p.user_id, p.script_id, left(private.occurrence_text(p.title, p_number, p_day), 300),
          private.occurrence_text(private.occurrence_body(p_series, p.body, p_number), p_number, p_day), p_now, p_now
   from public.posts p where p.id = p_series.post_id;
-  insert into public.post_media (post_id, media_id, user_id, position)
-  select v_post, m.media_id, m.user_id, m.position from public.post_media m where m.post_id = p_series.post_id;
+  insert into public.post_media (post_id, media_id, user_id, position, role)
+  select v_post, m.media_id, m.user_id, m.position, m.role from public.post_media m where m.post_id = p_series.post_id;
   insert into public.post_targets (user_id, post_id, connection_id, platform_id, text, options, tolerance, created_at, updated_at)
   select t.user_id, v_post, t.connection_id, t.platform_id, private.occurrence_text(t.text, p_number, p_day), t.options,
          t.tolerance, p_now, p_now
   from public.post_targets t where t.post_id = p_series.post_id;
+  insert into public.target_follow_ups (user_id, target_id, position, body)
+  select f.user_id, n.id, f.position, private.occurrence_text(f.body, p_number, p_day)
+  from public.post_targets t join public.target_follow_ups f on f.target_id = t.id
+  join public.post_targets n on n.post_id = v_post and n.connection_id = t.connection_id
+  where t.post_id = p_series.post_id;
   return v_post;
 end;
 $$;
 comment on function private.copy_template(public.post_series, int, date, timestamptz) is
-  'A new post like the template: texts with placeholders filled, files, accounts.';
+  'A new post like the template: texts with placeholders filled, files, accounts, what follows on them.';
 
 -- What cannot be scheduled (an account that is gone, a text that is too long) stays a draft, and the person is told.
 create function private.schedule_occurrence(
@@ -1413,20 +1419,782 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.skip_occurrence', 'Changes state and queue, which people cannot change directly.'),
   ('private.prepare_occurrence', 'Makes a post and schedules it, which goes through functions of schema private.');
 
--- ==== sql/45_scheduling/data_catalogue.sql
+-- ==== sql/45_scheduling/csv.sql
 
--- What this context holds, for the data catalogue.
+-- private.csv_rows(csv, limit)
+-- Why:     people keep their plans in spreadsheets. RFC 4180, as spreadsheet programs really write it: comma, semicolon or
+--          tab, CRLF, LF or CR, a byte order mark, a line "sep=;", quoted fields with quotes and line breaks in them.
+-- How:     splitting at the quotes leaves what is outside at the odd places and what is inside at the even ones; an empty
+--          piece between two insides is a doubled quote. So no loop over characters is needed, and time grows with length.
+-- Caller:  import_posts_csv().
+-- Errors:  NX457 with what is wrong: size, rows, character, quote in row n.
+-- Repeat:  safe; nothing is written.
 
-select private.register_data('public.target_local_times', 'user_id', 'features', 'delete_row',
-  '{"user.unique_id": "target_id user_id", "user.content": "scheduled_at local_time time_zone adjusted"}', 'target_local_times');
-select private.register_data('public.queue_slots', 'user_id', 'features', 'delete_row',
-  '{"user.unique_id": "id user_id connection_id", "user.settings": "weekday local_time time_zone", "system.operations": "created_at updated_at"}', 'queue_slots');
-select private.register_data('public.post_series', 'user_id', 'features', 'delete_row',
-  '{"user.unique_id": "id user_id post_id", "user.content": "rule starts_on local_time time_zone texts state next_number next_at make_at",
-    "system.operations": "created_at updated_at"}', 'post_series', p_notes => '{"texts": "Texts that the occurrences take in turn."}');
-select private.register_data('public.post_occurrences', 'user_id', 'features', 'delete_row',
-  '{"user.unique_id": "id user_id series_id post_id", "user.content": "number occurs_on scheduled_at adjusted state",
-    "system.operations": "created_at"}', 'post_occurrences');
+create function private.csv_separator(p_csv text) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select d from (select split_part(translate(left(p_csv, 5000), E'\r', E'\n'), E'\n', 1) as header) h,
+    unnest(array[',', ';', E'\t']) with ordinality s (d, place)
+  order by length(replace(h.header, d, '')), place limit 1
+$$;
+comment on function private.csv_separator(text) is 'The separator that the header line has most of.';
+
+create function private.csv_fault(p_pieces text[], p_separator text) returns int
+language sql immutable security invoker set search_path = '' as $$
+  with piece as (
+    select p, i, i % 2 = 1 as is_outside from unnest(p_pieces) with ordinality x (p, i)
+  ), fault as (
+    select coalesce(min(i), case when cardinality(p_pieces) % 2 = 0 then cardinality(p_pieces) end) as i from piece
+    where is_outside and p <> '' and (
+      i > 1 and left(p, 1) <> all (array[p_separator, E'\n', E'\r'])
+      or i < cardinality(p_pieces) and right(p, 1) <> all (array[p_separator, E'\n', E'\r']))
+  )
+  select 1 + sum(cardinality(string_to_array(replace(replace(p, E'\r\n', E'\n'), E'\r', E'\n'), E'\n')) - 1)::int
+  from piece, fault f where is_outside and p <> '' and piece.i <= f.i - 1 + f.i % 2
+  having count(f.i) > 0
+$$;
+comment on function private.csv_fault(text[], text) is
+  'Row of the first quote that neither begins nor ends a field, or is not closed; NULL: there is none.';
+
+create function private.csv_rows(p_csv text, p_limit int) returns table (row_number int, fields text[])
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_csv text := case when left(p_csv, 1) = chr(65279) then substr(p_csv, 2) else p_csv end;
+  v_first int := case when lower(left(v_csv, 4)) = 'sep=' and substr(v_csv, 6, 1) in (E'\n', E'\r') then 1 else 0 end;
+  v_separator text := case when v_first = 1 then substr(v_csv, 5, 1) else private.csv_separator(v_csv) end;
+  v_pieces text[];
+  v_rows text[];
+begin
+  if v_first = 1 then
+    v_csv := substr(v_csv, case when substr(v_csv, 6, 2) = E'\r\n' then 8 else 7 end);
+  end if;
+  if length(v_csv) > 8000000 then
+    perform private.fail('NX457', p_detail := 'size');
+  elsif position(chr(1) in v_csv) > 0 or position(chr(2) in v_csv) > 0 then
+    perform private.fail('NX457', p_detail := 'character');
+  end if;
+  v_pieces := string_to_array(v_csv, '"');
+  if private.csv_fault(v_pieces, v_separator) is not null then
+    perform private.fail('NX457', p_detail := format('quote in row %s', v_first + private.csv_fault(v_pieces, v_separator)));
+  end if;
+  -- chr(1) ends a field, chr(2) a row; neither occurs in the text.
+  select string_to_array(string_agg(case
+      when i % 2 = 0 then replace(p, E'\r\n', E'\n')
+      when p = '' and i > 1 and i < cardinality(v_pieces) then '"'
+      else translate(replace(p, E'\r\n', E'\n'), v_separator || E'\n\r', chr(1) || chr(2) || chr(2)) end, '' order by i), chr(2))
+    into v_rows from unnest(v_pieces) with ordinality x (p, i);
+  return query
+    select v_first + r.place::int, string_to_array(r.line, chr(1))
+    from unnest(v_rows) with ordinality r (line, place) where translate(r.line, chr(1) || ' ', '') <> '' order by r.place;
+  if (select count(*) from unnest(v_rows) r where translate(r, chr(1) || ' ', '') <> '') > p_limit + 1 then
+    perform private.fail('NX457', p_detail := 'rows');
+  end if;
+end;
+$$;
+comment on function private.csv_rows(text, int) is
+  'Fields of each row that is not blank, with its number as a spreadsheet shows it; the header is among them.';
+
+-- ==== sql/45_scheduling/post_imports.sql
+
+-- public.post_imports, list_import_columns(), types of an import
+-- Why:     a row of a plan is imported once: its key remembers which post it became, however often the file comes again.
+-- Caller:  people read; import_posts() and import_posts_csv() write.
+-- Repeat:  see import_posts.sql.
+
+create table public.post_imports (
+  user_id uuid not null,
+  key text not null,
+  post_id uuid not null,
+  created_at timestamptz not null,
+  primary key (user_id, key),
+  foreign key (post_id, user_id) references public.posts (id, user_id) on delete cascade,
+  constraint key_is_1_to_200_long check (length(key) between 1 and 200)
+);
+create index post_imports_post_id_idx on public.post_imports (post_id, user_id);
+comment on table public.post_imports is 'Keys of imported rows. One goes with its post, and can then be imported again.';
+comment on column public.post_imports.key is 'As the person gave it in the file; unique among the person''s imports.';
+
+create type private.import_row as (
+  place int,
+  key text,
+  title text,
+  body text,
+  accounts text,
+  at_text text,
+  zone text,
+  media text,
+  options jsonb,
+  post_id uuid,
+  at timestamptz,
+  adjusted text,
+  is_queued boolean,
+  flaw text
+);
+comment on type private.import_row is
+  'A row as read. place: its number in the file. is_queued: it goes into the next free slots. flaw: columns that cannot be '
+  'read, separated by blanks.';
+
+create type private.import_problem as (place int, column_name text, code text, severity text, message text);
+comment on type private.import_problem is
+  'What is wrong with one column of one row. message: NULL where import_message() has the words.';
+
+create function private.import_columns()
+returns table (name text, is_required boolean, description text, example text)
+language sql immutable security invoker set search_path = '' as $$
+  values
+    ('key', false, 'Your own name of the row. A row whose key was imported before is not imported again.', 'spring-01'),
+    ('title', false, 'Title, at most 300 characters.', 'First light'),
+    ('text', false, 'What is to be published; may be empty where there are media.', 'First light over the harbour.'),
+    ('accounts', false, 'Where to: platform, platform:handle or id of the connection, separated by |.', 'x|linkedin:mira'),
+    ('at', false, 'When: YYYY-MM-DD HH:MM in the zone of the row, or with Z or an offset such as +02:00; or the word queue '
+                  'for the next free slots. Empty: a draft.', '2027-03-01 09:00'),
+    ('time_zone', false, 'IANA name. Empty: the zone of your preferences.', 'Europe/Berlin'),
+    ('media', false, 'Uploaded files: paths inside your folder or ids, separated by |, in their order.', 'harbour.jpg'),
+    ('options', false, 'JSON object of options by platform.', '{"x": {"reply_settings": "following"}}')
+$$;
+comment on function private.import_columns() is 'Body of list_import_columns(), and what a header may hold.';
+
+create function public.list_import_columns()
+returns table (name text, is_required boolean, description text, example text)
+language sql immutable security invoker set search_path = '' as $$
+  select * from private.import_columns()
+$$;
+comment on function public.list_import_columns() is
+  'The columns that import_posts_csv() knows, in any order; a file needs only those that it uses.';
+
+create function private.import_message(p_code text) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select case p_code
+    when 'unreadable' then 'This cannot be read'
+    when 'encoding' then 'There are damaged characters; save the file in UTF-8'
+    when 'too_long' then 'This is too long'
+    when 'too_many_fields' then 'The row has more fields than the header'
+    when 'key_repeated' then 'The key stands in another row, too'
+    when 'time_past' then 'The time is past'
+    when 'time_zone_unknown' then 'There is no such time zone'
+    when 'time_moved' then 'The clock skips this time on that day; it moves forward'
+    when 'time_twice' then 'The clock shows this time twice on that day; the earlier one is taken'
+    when 'accounts_required' then 'Without an account there is nothing to schedule'
+    when 'account_unknown' then 'You have no such account'
+    when 'account_ambiguous' then 'You have several accounts there; add the handle'
+    when 'account_repeated' then 'The same account stands here twice'
+    when 'account_not_usable' then 'This account does not allow publishing; connect it again'
+    when 'media_unknown' then 'There is no such file of yours'
+    when 'no_free_slot' then 'This account has no free posting slot'
+    when 'content_required' then 'There is neither a text nor a file'
+    else private.warning_message(p_code) end
+$$;
+comment on function private.import_message(text) is 'A problem of a row, in words for people.';
+
+-- ==== sql/45_scheduling/read_import.sql
+
+-- private.read_import(rows, zone, now), private.import_flaws(rows), private.import_accounts(user, rows), import_media(…)
+-- Why:     every row is read and judged before anything is written, all rows at once: 5,000 must not take long.
+-- Caller:  private.import_rows().
+-- Errors:  none: what is wrong becomes a problem of a row and column.
+-- Repeat:  safe; nothing is written.
+
+create function private.local_time_or_null(p_text text) returns timestamp
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return case when p_text ~ '^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?$' then p_text::timestamp end;
+exception when datetime_field_overflow or invalid_datetime_format then
+  return null;
+end;
+$$;
+comment on function private.local_time_or_null(text) is 'A time in ISO 8601 without offset; NULL: there is none like that.';
+
+create function private.zoned_time_or_null(p_text text) returns timestamptz
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return case when p_text ~* '^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:?\d{2})$' then p_text::timestamptz end;
+exception when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
+  return null;
+end;
+$$;
+comment on function private.zoned_time_or_null(text) is 'A time in ISO 8601 with offset; NULL: there is none like that.';
+
+create function private.object_or_null(p_text text) returns jsonb
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return case when jsonb_typeof(p_text::jsonb) = 'object' then p_text::jsonb end;
+exception when invalid_text_representation then
+  return null;
+end;
+$$;
+comment on function private.object_or_null(text) is 'A JSON object; NULL: it is none.';
+
+-- Spreadsheet exports guard texts that look like formulas with an apostrophe; it is not part of the text.
+create function private.unguarded(p_text text) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select case when p_text ~ '^''[=+\-@\t]' then substr(p_text, 2) else p_text end
+$$;
+comment on function private.unguarded(text) is 'A cell without the apostrophe that keeps spreadsheets from running it.';
+
+create function private.read_import(p_rows jsonb, p_zone text, p_now timestamptz) returns private.import_row[]
+language sql stable security invoker set search_path = '' as $$
+  with given as materialized (
+    select r.row, nullif(btrim(r.key), '') as key, coalesce(btrim(private.unguarded(r.title)), '') as title,
+           coalesce(private.unguarded(r.text), '') as body, nullif(btrim(r.accounts), '') as accounts,
+           nullif(btrim(r.at), '') as at_text, coalesce(nullif(btrim(r.time_zone), ''), p_zone) as zone,
+           nullif(btrim(r.media), '') as media, nullif(btrim(r.options), '') as options
+    from jsonb_to_recordset(p_rows)
+      as r (row int, key text, title text, text text, accounts text, at text, time_zone text, media text, options text)
+  ), zone as materialized (
+    select z.zone, private.is_time_zone(z.zone) as is_known from (select distinct zone from given) z
+  ), timed as (
+    select g.*, coalesce(private.zoned_time_or_null(g.at_text), i.at) as at, i.adjusted, private.object_or_null(g.options) as parsed,
+           z.is_known
+    from given g join zone z on z.zone = g.zone
+    left join lateral (
+      select l.at, l.adjusted
+      from private.local_instant(private.local_time_or_null(g.at_text), case when z.is_known then g.zone end) l) i on true
+  )
+  select array_agg(row(t.row, t.key, t.title, t.body, t.accounts, t.at_text, t.zone, t.media, coalesce(t.parsed, '{}'),
+    gen_random_uuid(), t.at, t.adjusted, lower(t.at_text) = 'queue', concat_ws(' ',
+      case when t.options is not null and t.parsed is null then 'options' end,
+      case when not t.is_known then 'time_zone'
+           when t.at_text is not null and t.at is null and lower(t.at_text) <> 'queue' then 'at' end)
+    )::private.import_row order by t.row)
+  from timed t
+$$;
+comment on function private.read_import(jsonb, text, timestamptz) is 'The rows of a file, with their times as instants.';
+
+create function private.import_flaws(p_rows private.import_row[], p_now timestamptz) returns setof private.import_problem
+language sql stable security invoker set search_path = '' as $$
+  with r as materialized (
+    select x.*, count(*) over (partition by x.key) as same_key from unnest(p_rows) x
+  )
+  select r.place, f.column_name, f.code, f.severity, null
+  from r, lateral (values
+    ('options', 'unreadable', r.flaw like '%options%', 'error'),
+    ('time_zone', 'time_zone_unknown', r.flaw like '%time_zone%', 'error'),
+    ('at', 'unreadable', r.flaw ~ '\mat\M', 'error'),
+    ('at', 'time_past', r.at < p_now - interval '1 minute', 'error'),
+    ('at', 'time_moved', r.adjusted = 'gap', 'warning'),
+    ('at', 'time_twice', r.adjusted = 'overlap', 'warning'),
+    ('key', 'too_long', length(r.key) > 200, 'error'),
+    ('key', 'key_repeated', r.key is not null and r.same_key > 1, 'error'),
+    ('title', 'too_long', length(r.title) > 300, 'error'),
+    ('text', 'too_long', length(r.body) > 100000, 'error'),
+    ('text', 'content_required', r.body !~ '\S' and r.media is null, 'error'),
+    ('options', 'too_long', pg_column_size(r.options) > 8000, 'error'),
+    ('accounts', 'accounts_required', r.accounts is null and r.at_text is not null, 'error'),
+    ('title', 'encoding', position(chr(65533) in r.title) > 0, 'error'),
+    ('text', 'encoding', position(chr(65533) in r.body) > 0, 'error')
+  ) f (column_name, code, is_wrong, severity)
+  where f.is_wrong
+$$;
+comment on function private.import_flaws(private.import_row[], timestamptz) is 'What is wrong with rows by themselves.';
+
+create function private.import_accounts(p_user uuid, p_rows private.import_row[])
+returns table (place int, connection_id uuid, platform_id text, code text)
+language sql stable security invoker set search_path = '' as $$
+  with wanted as (
+    select r.place, lower(btrim(w.name)) as name, w.ordinality as nth
+    from unnest(p_rows) r, unnest(string_to_array(r.accounts, '|')) with ordinality w (name) where btrim(w.name) <> ''
+  ), own as materialized (
+    select c.id, c.platform_id, c.state = 'active' and p.is_publishable
+             and c.scopes @> private.required_scopes(c.platform_id, array['publish']) as is_usable, a.name
+    from public.connections c join public.platforms p on p.id = c.platform_id,
+      lateral (values (c.id::text), (c.platform_id), (c.platform_id || ':' || lower(ltrim(c.handle, '@'))),
+                      (c.platform_id || ':@' || lower(ltrim(c.handle, '@')))) a (name)
+    where c.user_id = p_user and c.state <> 'disconnected'
+  ), found as (
+    select w.place, w.nth, min(o.id::text)::uuid as id, count(o.id) as matches, bool_and(o.is_usable) as is_usable,
+           min(o.platform_id) as platform_id
+    from wanted w left join own o on o.name = w.name group by w.place, w.nth
+  )
+  select f.place, f.id, f.platform_id,
+         case when f.matches = 0 then 'account_unknown' when f.matches > 1 then 'account_ambiguous'
+              when not f.is_usable then 'account_not_usable'
+              when row_number() over (partition by f.place, f.id order by f.nth) > 1 then 'account_repeated' end
+  from found f
+$$;
+comment on function private.import_accounts(uuid, private.import_row[]) is
+  'The connection that each account of each row stands for; code: why it does not.';
+
+create function private.import_media(p_user uuid, p_rows private.import_row[])
+returns table (place int, media_id uuid, nth int)
+language sql stable security invoker set search_path = '' as $$
+  with wanted as (
+    select r.place, btrim(w.name) as name, w.ordinality::int as nth
+    from unnest(p_rows) r, unnest(string_to_array(r.media, '|')) with ordinality w (name) where btrim(w.name) <> ''
+  )
+  select w.place, m.id, case when w.nth <= 100 and row_number() over (partition by w.place, m.id order by w.nth) = 1 then w.nth end
+  from wanted w left join public.media m on m.user_id = p_user
+    and m.object_name = p_user::text || '/' || w.name or m.user_id = p_user and m.id::text = lower(w.name)
+$$;
+comment on function private.import_media(uuid, private.import_row[]) is
+  'The file that each entry of each row stands for; NULL: none. nth: its place; NULL: too many, or named twice.';
+
+-- ==== sql/45_scheduling/write_import.sql
+
+-- private.judge_import(user, rows, now), write_import(…), check_import(…), schedule_import(…)
+-- Why:     the steps of an import, each for all rows at once; see import_posts.sql.
+-- Caller:  private.import_rows().
+-- Errors:  none of its own: what is wrong becomes a problem of a row and column.
+-- Repeat:  by the caller.
+-- Locks:   connections (shared), slots, then queue rows and targets.
+
+create function private.judge_import(p_user uuid, p_rows private.import_row[], p_now timestamptz)
+returns setof private.import_problem
+language sql stable security invoker set search_path = '' as $$
+  select * from private.import_flaws(p_rows, p_now)
+  union
+  select a.place, 'accounts', a.code, 'error', null from private.import_accounts(p_user, p_rows) a where a.code is not null
+  union
+  select m.place, 'media', case when m.media_id is null then 'media_unknown' else 'too_long' end, 'error', null
+  from private.import_media(p_user, p_rows) m where m.media_id is null or m.nth is null
+$$;
+comment on function private.judge_import(uuid, private.import_row[], timestamptz) is 'All that can be judged before writing.';
+
+create function private.write_import(p_user uuid, p_rows private.import_row[], p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  insert into public.posts (id, user_id, title, body, created_at, updated_at)
+    select r.post_id, p_user, r.title, r.body, p_now, p_now from unnest(p_rows) r;
+  insert into public.post_media (post_id, media_id, user_id, position)
+    select r.post_id, m.media_id, p_user, m.nth
+    from private.import_media(p_user, p_rows) m join unnest(p_rows) r on r.place = m.place;
+  insert into public.post_targets (user_id, post_id, connection_id, platform_id, options, created_at, updated_at)
+    select p_user, r.post_id, a.connection_id, a.platform_id, coalesce(r.options -> a.platform_id, '{}'), p_now, p_now
+    from private.import_accounts(p_user, p_rows) a join unnest(p_rows) r on r.place = a.place;
+  insert into public.post_imports (user_id, key, post_id, created_at)
+    select p_user, r.key, r.post_id, p_now from unnest(p_rows) r where r.key is not null;
+end;
+$$;
+comment on function private.write_import(uuid, private.import_row[], timestamptz) is 'Posts, files, draft targets and keys.';
+
+-- The same rules as everywhere: the drafts are there now.
+create function private.check_import(p_rows private.import_row[], p_now timestamptz) returns setof private.import_problem
+language sql stable security invoker set search_path = '' as $$
+  select distinct r.place, case when x.rule ~ '^(text|content|hashtag|url)' then 'text' when x.rule ~ '^title' then 'title'
+      when x.rule ~ '^(image|gif|video|document|media|alt|thumbnail|aspect)' then 'media' else 'options' end,
+    x.rule, x.severity, x.message
+  from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id, private.target_problems(t.id, p_now => p_now) x
+  union
+  select s.place, 'text', 'repeated_text', 'warning', null from (
+    select r.place, row_number() over (partition by t.connection_id, md5(btrim(r.body)) order by r.place) as nth
+    from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id where r.body ~ '\S'
+  ) s where s.nth > 1
+$$;
+comment on function private.check_import(private.import_row[], timestamptz) is
+  'Rules of the platforms, and texts that stand in the file twice for the same account.';
+
+create function private.queue_import(p_rows private.import_row[], p_now timestamptz)
+returns table (place int, target_id uuid, at timestamptz, time_zone text)
+language sql volatile security invoker set search_path = '' as $$
+  with waiting as materialized (
+    select r.place, t.id, t.connection_id, row_number() over (partition by t.connection_id order by r.place)::int as nth
+    from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id where r.is_queued
+  ), slot as materialized (
+    select c.connection_id, s.at, s.time_zone, row_number() over (partition by c.connection_id order by s.at)::int as nth
+    from (select connection_id, max(nth) as wanted from waiting group by connection_id) c,
+         private.free_slots(c.connection_id, p_now, c.wanted) s
+  )
+  select w.place, w.id, s.at, s.time_zone from waiting w left join slot s on s.connection_id = w.connection_id and s.nth = w.nth
+$$;
+comment on function private.queue_import(private.import_row[], timestamptz) is
+  'The next free slots for the targets that want one, in the order of the rows; at NULL: there is none left.';
+
+create function private.schedule_import(p_rows private.import_row[], p_now timestamptz) returns setof private.import_problem
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_ids uuid[];
+  v_ats timestamptz[];
+  v_zones text[];
+  v_full int[];
+begin
+  perform private.lock_slots(array(select distinct t.connection_id from unnest(p_rows) r
+    join public.post_targets t on t.post_id = r.post_id where r.is_queued));
+  select array_agg(x.target_id) filter (where x.at is not null), array_agg(x.at) filter (where x.at is not null),
+         array_agg(x.time_zone) filter (where x.at is not null), array_agg(x.place) filter (where x.at is null)
+    into v_ids, v_ats, v_zones, v_full from (
+      select q.place, q.target_id, q.at, q.time_zone from private.queue_import(p_rows, p_now) q
+      union all
+      select r.place, t.id, r.at, r.zone from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id
+      where r.at is not null) x;
+  if v_ids is not null then
+    perform private.set_times(v_ids, v_ats, p_now);
+    insert into public.target_local_times (target_id, user_id, scheduled_at, local_time, time_zone, adjusted)
+      select t.id, t.user_id, x.at, x.at at time zone x.zone, x.zone, r.adjusted
+      from unnest(v_ids, v_ats, v_zones) x (id, at, zone) join public.post_targets t on t.id = x.id
+      join unnest(p_rows) r on r.post_id = t.post_id;
+  end if;
+  return query select distinct f, 'at', 'no_free_slot', 'error', null::text from unnest(v_full) f;
+end;
+$$;
+comment on function private.schedule_import(private.import_row[], timestamptz) is
+  'Schedules what has a time; returns the rows for which there is no slot. Rules and accounts were checked before.';
+
+create function private.errors_at(p_problems private.import_problem[]) returns int[]
+language sql immutable security invoker set search_path = '' as $$
+  select array(select distinct p.place from unnest(p_problems) p where p.severity = 'error')
+$$;
+comment on function private.errors_at(private.import_problem[]) is 'Places of the rows that cannot be imported.';
+
+create function private.without_rows(p_rows private.import_row[], p_places int[]) returns private.import_row[]
+language sql immutable security invoker set search_path = '' as $$
+  select coalesce(array_agg(r order by r.place), '{}') from unnest(p_rows) r where r.place <> all (p_places)
+$$;
+comment on function private.without_rows(private.import_row[], int[]) is 'The other rows.';
+
+-- ==== sql/45_scheduling/import_posts.sql
+
+-- import_posts(rows, mode, zone, key), import_posts_csv(csv, mode, zone, key) -> report
+-- Why:     a month's plan in one call, from any front end: checked as every post is, with a list of what is wrong where.
+-- Mode:    all    nothing is imported unless every row can be (the default)
+--          valid  rows without an error are imported
+--          check  nothing is imported; the report says what would be
+-- Report:  {"rows": 3, "imported": 2, "existing": 0, "refused": 1,
+--           "posts": [{"row": 2, "post_id": …, "is_new": true}, …],
+--           "problems": [{"row": 4, "column": "at", "code": "time_past", "severity": "error", "message": …}, …]}
+--          One JSON value, because a list of thousands of rows may be cut off by the API. It never repeats a cell.
+-- Caller:  authenticated. DEFINER bodies: people may not change state or queue.
+-- Errors:  NX001, NX11x account. NX002 an argument. NX003 key used otherwise. NX450 zone. NX457 no readable table.
+-- Repeat:  safe: with an idempotency key the same report; and a row whose key was imported before becomes no second post.
+-- Locks:   key, an advisory lock per person, connections (shared), slots, then queue rows and targets.
+
+create function private.import_report(
+  p_rows private.import_row[], p_done private.import_row[], p_known private.import_row[], p_problems private.import_problem[]
+) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+  select jsonb_build_object(
+    'rows', cardinality(p_rows), 'imported', cardinality(p_done), 'existing', cardinality(p_known),
+    'refused', cardinality(private.errors_at(p_problems)),
+    'posts', (select coalesce(jsonb_agg(jsonb_build_object('row', x.place, 'post_id', x.post_id, 'is_new', x.is_new) order by x.place), '[]')
+              from (select d.place, d.post_id, true as is_new from unnest(p_done) d
+                    union all select k.place, k.post_id, false from unnest(p_known) k) x),
+    'problems', (select coalesce(jsonb_agg(jsonb_build_object('row', p.place, 'column', p.column_name, 'code', p.code,
+                   'severity', p.severity, 'message', coalesce(p.message, private.import_message(p.code)))
+                   order by p.place, p.severity, p.column_name, p.code), '[]') from unnest(p_problems) p))
+$$;
+comment on function private.import_report(private.import_row[], private.import_row[], private.import_row[], private.import_problem[]) is
+  'The report of an import.';
+
+-- Rows whose key is known, with the post that they became.
+create function private.known_imports(p_user uuid, p_rows private.import_row[]) returns private.import_row[]
+language sql stable security invoker set search_path = '' as $$
+  select coalesce(array_agg(row(r.place, r.key, r.title, r.body, r.accounts, r.at_text, r.zone, r.media, r.options, i.post_id,
+                                r.at, r.adjusted, r.is_queued, r.flaw)::private.import_row order by r.place), '{}')
+  from unnest(p_rows) r join public.post_imports i on i.user_id = p_user and i.key = r.key
+$$;
+comment on function private.known_imports(uuid, private.import_row[]) is 'Rows that were imported before.';
+
+-- Writes what it can; undoes all of it where the mode says so. What the subtransaction found out stays.
+create function private.import_rows(p_user uuid, p_rows private.import_row[], p_mode text, p_now timestamptz) returns jsonb
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_known private.import_row[];
+  v_new private.import_row[];
+  v_problems private.import_problem[];
+begin
+  perform pg_advisory_xact_lock(hashtextextended('private.import_rows:' || p_user, 0));
+  perform from public.connections c where c.user_id = p_user order by c.id for share;
+  v_known := private.known_imports(p_user, p_rows);
+  v_new := private.without_rows(p_rows, array(select k.place from unnest(v_known) k));
+  v_problems := array(select p from private.judge_import(p_user, v_new, p_now) p);
+  v_new := private.without_rows(v_new, private.errors_at(v_problems));
+  begin
+    perform private.write_import(p_user, v_new, p_now);
+    v_problems := v_problems || array(select p from private.check_import(v_new, p_now) p);
+    v_problems := v_problems || array(
+      select p from private.schedule_import(private.without_rows(v_new, private.errors_at(v_problems)), p_now) p);
+    if p_mode = 'check' or p_mode = 'all' and private.errors_at(v_problems) <> '{}' then
+      raise sqlstate 'UNDO1';
+    end if;
+    delete from public.posts p using unnest(v_new) r
+      where p.id = r.post_id and r.place = any (private.errors_at(v_problems));
+    v_new := private.without_rows(v_new, private.errors_at(v_problems));
+  exception when sqlstate 'UNDO1' then
+    v_new := '{}';
+  end;
+  return private.import_report(p_rows, v_new, v_known, v_problems);
+end;
+$$;
+comment on function private.import_rows(uuid, private.import_row[], text, timestamptz) is
+  'Imports rows as the mode says; returns the report.';
+
+create function private.import_json(
+  p_function text, p_request jsonb, p_rows jsonb, p_mode text, p_zone text, p_key uuid, p_now timestamptz
+) returns jsonb
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_user uuid := private.require_person();
+  v_zone text := coalesce(p_zone, (select p.time_zone from public.preferences p where p.user_id = v_user));
+  v_request jsonb := jsonb_build_array(p_mode, p_zone, p_request);
+  v_report jsonb := private.idempotent_response(v_user, p_function, p_key, v_request, p_now);
+begin
+  if v_report is not null then
+    return v_report;
+  elsif (p_mode in ('all', 'valid', 'check')) is not true then
+    perform private.fail('NX002', p_detail := 'p_mode');
+  end if;
+  perform private.check_zone(v_zone);
+  v_report := private.import_rows(v_user, coalesce(private.read_import(p_rows, v_zone, p_now), '{}'), p_mode, p_now);
+  perform private.remember_response(v_user, p_function, p_key, v_request, v_report, p_now);
+  return v_report;
+end;
+$$;
+comment on function private.import_json(text, jsonb, jsonb, text, text, uuid, timestamptz) is
+  'Imports an array of objects whose fields are texts and whose field row is the number of the row.';
+
+-- Cells of JSON rows may be texts or null; a whole number of the row is added. Anything else is a mistake of the caller.
+create function private.import_posts(
+  p_rows jsonb, p_mode text default 'all', p_time_zone text default null, p_idempotency_key uuid default null,
+  p_now timestamptz default now()
+) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_bad bigint;
+  v_rows jsonb;
+begin
+  perform private.require_person();
+  if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_array_length(p_rows) > private.setting_int('import_rows_max') then
+    perform private.fail('NX457', p_detail := 'rows');
+  end if;
+  select min(e.nth) into v_bad from jsonb_array_elements(p_rows) with ordinality e (cells, nth)
+    where jsonb_typeof(e.cells) <> 'object' or exists (
+      select from jsonb_each(case jsonb_typeof(e.cells) when 'object' then e.cells else '{}' end) c
+      where c.key not in (select n.name from private.import_columns() n) or jsonb_typeof(c.value) not in ('string', 'null'));
+  if v_bad is not null then
+    perform private.fail('NX457', p_detail := format('row %s', v_bad));
+  end if;
+  select jsonb_agg(e.cells || jsonb_build_object('row', e.nth)) into v_rows
+    from jsonb_array_elements(p_rows) with ordinality e (cells, nth);
+  return private.import_json('import_posts', p_rows, coalesce(v_rows, '[]'), p_mode, p_time_zone, p_idempotency_key, p_now);
+end;
+$$;
+comment on function private.import_posts(jsonb, text, text, uuid, timestamptz) is 'Body of import_posts().';
+
+-- The header in the spelling of spreadsheets: capitals, blanks and hyphens do not matter.
+create function private.csv_header(p_fields text[]) returns text[]
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_names text[];
+  v_bad int;
+begin
+  v_names := array(select regexp_replace(lower(btrim(f)), '[ -]+', '_', 'g') from unnest(p_fields) with ordinality x (f, i) order by i);
+  select min(i) into v_bad from unnest(v_names) with ordinality x (n, i)
+    where n not in (select c.name from private.import_columns() c) or n = any (v_names[:i::int - 1]);
+  if v_bad is not null or v_names = '{}' then
+    perform private.fail('NX457', p_detail := format('column %s', coalesce(v_bad, 1)));
+  end if;
+  return v_names;
+end;
+$$;
+comment on function private.csv_header(text[]) is 'Names of the columns; NX457 with the number of one that is unknown or twice.';
+
+create function private.import_posts_csv(
+  p_csv text, p_mode text default 'all', p_time_zone text default null, p_idempotency_key uuid default null,
+  p_now timestamptz default now()
+) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_names text[];
+  v_rows jsonb;
+  v_wide int;
+begin
+  perform private.require_person();
+  with line as materialized (
+    select r.row_number, r.fields, row_number() over (order by r.row_number) = 1 as is_header
+    from private.csv_rows(coalesce(p_csv, ''), private.setting_int('import_rows_max')) r
+  ), header as materialized (
+    select private.csv_header((select fields from line where is_header)) as names
+  )
+  select h.names, coalesce(jsonb_agg(jsonb_object(h.names, l.fields[:cardinality(h.names)]
+             || array_fill(null::text, array[greatest(0, cardinality(h.names) - cardinality(l.fields))]))
+           || jsonb_build_object('row', l.row_number)) filter (where not l.is_header), '[]'),
+         min(l.row_number) filter (where cardinality(l.fields) > cardinality(h.names)
+                                   and exists (select from unnest(l.fields[cardinality(h.names) + 1:]) f where btrim(f) <> ''))
+    into v_names, v_rows, v_wide from header h left join line l on true group by h.names;
+  if v_wide is not null then
+    perform private.fail('NX457', p_detail := format('fields in row %s', v_wide));
+  end if;
+  return private.import_json('import_posts_csv', to_jsonb(p_csv), v_rows, p_mode, p_time_zone, p_idempotency_key, p_now);
+end;
+$$;
+comment on function private.import_posts_csv(text, text, text, uuid, timestamptz) is 'Body of import_posts_csv().';
+
+create function public.import_posts(
+  p_rows jsonb, p_mode text default 'all', p_time_zone text default null, p_idempotency_key uuid default null
+) returns jsonb
+language sql volatile security invoker set search_path = '' as $$
+  select private.import_posts(p_rows, p_mode, p_time_zone, p_idempotency_key)
+$$;
+comment on function public.import_posts(jsonb, text, text, uuid) is
+  'Imports up to 5,000 posts, an array of objects with the fields of list_import_columns(), all texts. p_mode: all (or '
+  'nothing), valid (rows without errors) or check (nothing). Returns the report with problems by row and column.';
+
+create function public.import_posts_csv(
+  p_csv text, p_mode text default 'all', p_time_zone text default null, p_idempotency_key uuid default null
+) returns jsonb
+language sql volatile security invoker set search_path = '' as $$
+  select private.import_posts_csv(p_csv, p_mode, p_time_zone, p_idempotency_key)
+$$;
+comment on function public.import_posts_csv(text, text, text, uuid) is
+  'As import_posts(), from the text of a CSV file with a header; comma, semicolon or tab. Rows are numbered as in a '
+  'spreadsheet, the header being row 1.';
+
+insert into private.settings (key, value, description) values
+  ('import_rows_max', '5000', 'Rows of one import.');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.import_posts', 'Makes posts and schedules them, which goes through functions of schema private.'),
+  ('private.import_posts_csv', 'Makes posts and schedules them, which goes through functions of schema private.');
+
+-- ==== sql/45_scheduling/calendar_feeds.sql
+
+-- public.calendar_feeds, create_calendar_feed(name), revoke_calendar_feed(id)
+-- Why:     what is planned, in the calendar that a person looks at anyway. A calendar program cannot sign in, so the address
+--          itself is the key: 256 random bits, shown once, kept as a hash, gone the moment that it is revoked.
+-- Caller:  authenticated, for itself. DEFINER bodies: people may not write the hashes.
+-- Errors:  NX001, NX11x account. NX002 name. NX205 no worker has announced its address. NX458 too many feeds.
+-- Repeat:  create: no, each call makes another address. revoke: safe.
+
+create table public.calendar_feeds (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  name text not null,
+  created_at timestamptz not null,
+  last_used_on date,
+  unique (id, user_id),
+  constraint name_is_1_to_100_long check (length(name) between 1 and 100),
+  constraint name_is_one_line check (name !~ '[\x01-\x1f\x7f]')
+);
+create index calendar_feeds_user_id_idx on public.calendar_feeds (user_id);
+comment on table public.calendar_feeds is 'Addresses under which a calendar program reads what is planned. Revoked ones are gone.';
+comment on column public.calendar_feeds.name is 'Title of the calendar, and what the person knows the address by.';
+comment on column public.calendar_feeds.last_used_on is 'Day (UTC) on which it was last read; nothing finer is kept.';
+
+create table private.calendar_tokens (
+  feed_id uuid primary key,
+  user_id uuid not null,
+  token_hash text not null unique,
+  foreign key (feed_id, user_id) references public.calendar_feeds (id, user_id) on delete cascade,
+  constraint hash_is_sha_256 check (token_hash ~ '^[0-9a-f]{64}$')
+);
+create index calendar_tokens_user_id_idx on private.calendar_tokens (user_id);
+comment on table private.calendar_tokens is 'SHA-256 of the secret part of each address.';
+
+create function private.create_calendar_feed(p_name text default 'Nexora OS', p_now timestamptz default now())
+returns table (feed_id uuid, url text)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user uuid := private.require_person();
+  v_base text := private.setting('public_url') #>> '{}';
+  v_token text := rtrim(translate(encode(extensions.gen_random_bytes(32), 'base64'), '+/', '-_'), '=');
+  v_feed uuid;
+begin
+  if v_base is null then
+    perform private.fail('NX205');
+  elsif (length(btrim(p_name)) between 1 and 100 and p_name !~ '[\x01-\x1f\x7f]') is not true then
+    perform private.fail('NX002', p_detail := 'p_name');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('private.create_calendar_feed:' || v_user, 0));
+  if private.setting_int('calendar_feeds_max') <= (select count(*) from public.calendar_feeds f where f.user_id = v_user) then
+    perform private.fail('NX458', p_detail := 'calendar_feeds');
+  end if;
+  insert into public.calendar_feeds (user_id, name, created_at) values (v_user, btrim(p_name), p_now) returning id into v_feed;
+  insert into private.calendar_tokens (feed_id, user_id, token_hash)
+    values (v_feed, v_user, encode(sha256(convert_to(v_token, 'UTF8')), 'hex'));
+  return query select v_feed, v_base || '/calendar/' || v_token || '.ics';
+end;
+$$;
+comment on function private.create_calendar_feed(text, timestamptz) is 'Body of create_calendar_feed().';
+
+create function private.revoke_calendar_feed(p_feed_id uuid) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user uuid := private.require_person();
+begin
+  delete from public.calendar_feeds f where f.id = p_feed_id and f.user_id = v_user;
+  return found;
+end;
+$$;
+comment on function private.revoke_calendar_feed(uuid) is 'Body of revoke_calendar_feed().';
+
+create function public.create_calendar_feed(p_name text default 'Nexora OS') returns table (feed_id uuid, url text)
+language sql volatile security invoker set search_path = '' as $$
+  select * from private.create_calendar_feed(p_name)
+$$;
+comment on function public.create_calendar_feed(text) is
+  'Makes an address for calendar programs (iCalendar). It is shown this once: whoever knows it can read what is planned.';
+
+create function public.revoke_calendar_feed(p_feed_id uuid) returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.revoke_calendar_feed(p_feed_id)
+$$;
+comment on function public.revoke_calendar_feed(uuid) is
+  'Ends an address at once; calendars that use it find nothing any more. False: there was none.';
+
+insert into private.settings (key, value, description) values
+  ('calendar_feeds_max', '10', 'Calendar addresses of one person.');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.create_calendar_feed', 'Writes calendar_tokens, on which people have no rights.'),
+  ('private.revoke_calendar_feed', 'Same way in as create_calendar_feed; deletes the caller''s own feeds alone.');
+
+-- ==== sql/45_scheduling/read_calendar_feed.sql
+
+-- worker.read_calendar_feed(token_hash) -> feed as JSON
+-- Why:     the worker's web server turns it into iCalendar; it never sees a list of tokens, only what one opens.
+-- Holds:   the person's own titles, account names, times and states; no text of a post, no e-mail address, no id of a person.
+-- Caller:  service_role. DEFINER body: it asks on behalf of whoever holds the address.
+-- Errors:  none: NULL for what is unknown, revoked, or belongs to an account that may not be used.
+-- Repeat:  safe; writes the day of use at most once a day.
+
+create function private.calendar_events(p_user uuid, p_now timestamptz) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+  select coalesce(jsonb_agg(e order by e.starts_at, e.target_id), '[]') from (
+    select t.id as target_id, p.title, f.display_name as platform, c.handle, t.state, t.scheduled_at as starts_at,
+           2 * t.revision + (t.state = 'cancelled')::int as sequence, greatest(t.updated_at, p.updated_at) as changed_at,
+           t.external_url
+    from public.post_targets t
+    join public.posts p on p.id = t.post_id
+    join public.connections c on c.id = t.connection_id
+    join public.platforms f on f.id = t.platform_id
+    where t.user_id = p_user and t.state <> 'draft'
+      and t.scheduled_at between p_now - private.setting_interval('calendar_past') and p_now + private.setting_interval('calendar_future')
+    order by t.scheduled_at, t.id limit private.setting_int('calendar_events_max')
+  ) e
+$$;
+comment on function private.calendar_events(uuid, timestamptz) is
+  'One object per target that has a time. sequence counts changes of time and cancellations (RFC 5545).';
+
+create function private.read_calendar_feed(p_token_hash text, p_now timestamptz default now()) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_feed public.calendar_feeds;
+  v_today date := (p_now at time zone 'utc')::date;
+begin
+  select f.* into v_feed from private.calendar_tokens t join public.calendar_feeds f on f.id = t.feed_id
+    join private.accounts a on a.user_id = f.user_id and a.state = 'active'
+    where t.token_hash = p_token_hash;
+  if not found then
+    return null;
+  end if;
+  update public.calendar_feeds f set last_used_on = v_today
+    where f.id = v_feed.id and f.last_used_on is distinct from v_today;
+  return jsonb_build_object('name', v_feed.name, 'events', private.calendar_events(v_feed.user_id, p_now));
+end;
+$$;
+comment on function private.read_calendar_feed(text, timestamptz) is 'Body of worker.read_calendar_feed().';
+
+create function worker.read_calendar_feed(p_token_hash text) returns jsonb
+language sql volatile security invoker set search_path = '' as $$
+  select private.read_calendar_feed(p_token_hash)
+$$;
+comment on function worker.read_calendar_feed(text) is
+  'What the address with this SHA-256 (hex) shows: name and events; NULL if there is none.';
+
+insert into private.settings (key, value, description) values
+  ('calendar_past', '"30 days"', 'How far back a calendar feed goes.'),
+  ('calendar_future', '"400 days"', 'How far ahead a calendar feed goes.'),
+  ('calendar_events_max', '5000', 'Events of one calendar feed.');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.read_calendar_feed', 'Reads what a person planned on behalf of a calendar program that holds the address.');
 
 -- ==== policies/45_scheduling/local_time.sql
 
@@ -1542,3 +2310,53 @@ grant execute on function private.prepare_occurrence(uuid, int, timestamptz) to 
 grant execute on function public.list_occurrences(uuid) to authenticated;
 grant execute on function public.skip_occurrence(uuid, int) to authenticated;
 grant execute on function public.prepare_occurrence(uuid, int) to authenticated;
+
+-- ==== policies/45_scheduling/post_imports.sql
+
+-- People read which rows they imported (P3.6); the import writes it.
+
+alter table public.post_imports enable row level security;
+revoke all on public.post_imports from public, anon, authenticated, service_role;
+grant select on public.post_imports to authenticated;
+create policy post_imports_select_owner on public.post_imports for select to authenticated
+  using ((select auth.uid()) = user_id);
+create policy post_imports_all_usable_account on public.post_imports as restrictive for all to authenticated
+  using ((select private.account_is_usable()));
+
+grant execute on function private.import_columns() to authenticated;
+grant execute on function public.list_import_columns() to authenticated;
+
+-- ==== policies/45_scheduling/import_posts.sql
+
+-- People import posts of their own.
+
+grant execute on function private.import_posts(jsonb, text, text, uuid, timestamptz) to authenticated;
+grant execute on function private.import_posts_csv(text, text, text, uuid, timestamptz) to authenticated;
+grant execute on function public.import_posts(jsonb, text, text, uuid) to authenticated;
+grant execute on function public.import_posts_csv(text, text, text, uuid) to authenticated;
+
+-- ==== policies/45_scheduling/calendar_feeds.sql
+
+-- People see their own addresses without the secret; they are made and revoked by functions (P3.6).
+
+alter table public.calendar_feeds enable row level security;
+revoke all on public.calendar_feeds from public, anon, authenticated, service_role;
+grant select on public.calendar_feeds to authenticated;
+create policy calendar_feeds_select_owner on public.calendar_feeds for select to authenticated
+  using ((select auth.uid()) = user_id);
+create policy calendar_feeds_all_usable_account on public.calendar_feeds as restrictive for all to authenticated
+  using ((select private.account_is_usable()));
+
+alter table private.calendar_tokens enable row level security;
+
+grant execute on function private.create_calendar_feed(text, timestamptz) to authenticated;
+grant execute on function private.revoke_calendar_feed(uuid) to authenticated;
+grant execute on function public.create_calendar_feed(text) to authenticated;
+grant execute on function public.revoke_calendar_feed(uuid) to authenticated;
+
+-- ==== policies/45_scheduling/read_calendar_feed.sql
+
+-- Workers serve calendars.
+
+grant execute on function private.read_calendar_feed(text, timestamptz) to service_role;
+grant execute on function worker.read_calendar_feed(text) to service_role;

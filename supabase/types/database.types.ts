@@ -4,6 +4,31 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   "public": {
     Tables: {
+      "calendar_feeds": {
+        Row: {
+          "created_at": string,
+          "id": string,
+          "last_used_on": string | null,
+          "name": string,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "created_at": string,
+          "id"?: string,
+          "last_used_on"?: string | null,
+          "name": string,
+          "user_id": string
+        }
+        Update: {
+          "created_at"?: string,
+          "id"?: string,
+          "last_used_on"?: string | null,
+          "name"?: string,
+          "user_id"?: string
+        }
+        Relationships: []
+      },
       "captions": {
         Row: {
           "body": string,
@@ -111,40 +136,6 @@ export type Database = {
             referencedColumns: ["id"]
           }
         ]
-      },
-      "consents": {
-        Row: {
-          "at": string,
-          "id": string,
-          "is_given": boolean,
-          "method": string,
-          "purpose_id": string,
-          "text_hash": string | null,
-          "text_version": number | null,
-          "user_id": string
-        }
-        ComputedFields: never
-        Insert: {
-          "at": string,
-          "id"?: string,
-          "is_given": boolean,
-          "method": string,
-          "purpose_id": string,
-          "text_hash"?: string | null,
-          "text_version"?: number | null,
-          "user_id": string
-        }
-        Update: {
-          "at"?: string,
-          "id"?: string,
-          "is_given"?: boolean,
-          "method"?: string,
-          "purpose_id"?: string,
-          "text_hash"?: string | null,
-          "text_version"?: number | null,
-          "user_id"?: string
-        }
-        Relationships: []
       },
       "login_events": {
         Row: {
@@ -471,6 +462,38 @@ export type Database = {
           "is_publishable"?: boolean
         }
         Relationships: []
+      },
+      "post_imports": {
+        Row: {
+          "created_at": string,
+          "key": string,
+          "post_id": string,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "created_at": string,
+          "key": string,
+          "post_id": string,
+          "user_id": string
+        }
+        Update: {
+          "created_at"?: string,
+          "key"?: string,
+          "post_id"?: string,
+          "user_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "post_imports_post_id_user_id_fkey"
+            columns: ["post_id",
+            "user_id"]
+            isOneToOne: false
+            referencedRelation: "posts"
+            referencedColumns: ["id",
+            "user_id"]
+          }
+        ]
       },
       "post_media": {
         Row: {
@@ -1276,6 +1299,11 @@ export type Database = {
           isOneToOne: false
           isSetofReturn: true
         } },
+      "create_calendar_feed": { Args: { "p_name"?: string }; Returns: {
+          "feed_id": string,
+          "url": string
+        }[]
+      },
       "create_series": { Args: { "p_idempotency_key"?: string,
           "p_local_time": string,
           "p_post_id": string,
@@ -1337,24 +1365,23 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         } },
-      "give_consent": { Args: { "p_method"?: string,
-          "p_purpose": string,
-          "p_version": number }; Returns: {
-          "at": string,
-          "id": string,
-          "is_given": boolean,
-          "method": string,
-          "purpose_id": string,
-          "text_hash": string | null,
-          "text_version": number | null,
-          "user_id": string
-        }
-        SetofOptions: {
-          from: "*"
-          to: "consents"
-          isOneToOne: true
-          isSetofReturn: false
-        } },
+      "import_posts": { Args: { "p_idempotency_key"?: string,
+          "p_mode"?: string,
+          "p_rows": Json,
+          "p_time_zone"?: string }; Returns: Json
+      },
+      "import_posts_csv": { Args: { "p_csv": string,
+          "p_idempotency_key"?: string,
+          "p_mode"?: string,
+          "p_time_zone"?: string }; Returns: Json
+      },
+      "list_import_columns": { Args: Record<PropertyKey, never>; Returns: {
+          "description": string,
+          "example": string,
+          "is_required": boolean,
+          "name": string
+        }[]
+      },
       "list_occurrences": { Args: { "p_series_id": string }; Returns: {
           "adjusted": string,
           "at": string,
@@ -1362,26 +1389,6 @@ export type Database = {
           "occurs_on": string,
           "post_id": string,
           "state": string
-        }[]
-      },
-      "list_processors": { Args: Record<PropertyKey, never>; Returns: {
-          "countries": (string)[],
-          "display_name": string,
-          "id": string,
-          "purposes": (string)[],
-          "receives": string,
-          "safeguard": string,
-          "task": string
-        }[]
-      },
-      "list_purposes": { Args: Record<PropertyKey, never>; Returns: {
-          "body": string,
-          "description": string,
-          "id": string,
-          "is_allowed": boolean,
-          "lawful_basis": string,
-          "may_be_refused": boolean,
-          "text_version": number
         }[]
       },
       "list_sessions": { Args: Record<PropertyKey, never>; Returns: {
@@ -1645,6 +1652,8 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         } },
+      "revoke_calendar_feed": { Args: { "p_feed_id": string }; Returns: boolean
+      },
       "revoke_session": { Args: { "p_session_id": string }; Returns: boolean
       },
       "schedule_post": { Args: { "p_at": string,
@@ -1714,22 +1723,6 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "post_occurrences"
-          isOneToOne: true
-          isSetofReturn: false
-        } },
-      "withdraw_consent": { Args: { "p_purpose": string }; Returns: {
-          "at": string,
-          "id": string,
-          "is_given": boolean,
-          "method": string,
-          "purpose_id": string,
-          "text_hash": string | null,
-          "text_version": number | null,
-          "user_id": string
-        }
-        SetofOptions: {
-          from: "*"
-          to: "consents"
           isOneToOne: true
           isSetofReturn: false
         } }
