@@ -64,8 +64,9 @@ insert into public.platform_options (platform_id, option, kind, allowed, most, i
   ('tiktok', 'title', 'text', null, 90, false, 'Title of a post of photos.');
 
 create function private.option_fits(p_option public.platform_options, p_value jsonb) returns boolean
-language sql stable security invoker set search_path = '' as $$
-  select case (p_option).kind
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  return (select case (p_option).kind
     when 'flag' then jsonb_typeof(p_value) = 'boolean'
     when 'number' then jsonb_typeof(p_value) = 'number' and private.int_or_null(p_value #>> '{}') is not null
     when 'texts' then jsonb_typeof(p_value) = 'array' and jsonb_array_length(p_value) <= (p_option).most
@@ -75,7 +76,8 @@ language sql stable security invoker set search_path = '' as $$
       when 'choice' then (p_value #>> '{}') = any ((p_option).allowed)
       when 'text' then (p_value #>> '{}') ~ '\S'
       when 'digits' then (p_value #>> '{}') ~ '^[0-9]{1,20}$'
-      when 'instant' then private.instant_or_null(p_value #>> '{}') is not null end end
+      when 'instant' then private.instant_or_null(p_value #>> '{}') is not null end end);
+end;
 $$;
 comment on function private.option_fits(public.platform_options, jsonb) is
   'Whether an option can have this value. How long a text may be is a rule of the platform.';

@@ -41,10 +41,14 @@ comment on column public.platform_rules.valid_to is 'Last day; empty while it ho
 comment on column public.platform_rules.changed_at is 'Scheduled posts that were checked before this are checked again.';
 
 create function private.rules_on(p_platform text, p_day date) returns setof public.platform_rules
-language sql stable security invoker set search_path = '' as $$
-  select distinct on (r.rule) r.* from public.platform_rules r
-  where r.platform_id = p_platform and r.valid_from <= p_day and coalesce(r.valid_to, 'infinity') >= p_day
-  order by r.rule, r.valid_from desc
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select distinct on (r.rule) r.* from public.platform_rules r
+    where r.platform_id = p_platform and r.valid_from <= p_day and coalesce(r.valid_to, 'infinity') >= p_day
+    order by r.rule, r.valid_from desc;
+end;
 $$;
 comment on function private.rules_on(text, date) is 'The rules of a platform on a day, one row per rule.';
 

@@ -7,10 +7,12 @@
 
 create function private.rule_is_broken(p_rule text, p_limit numeric, p_is_list boolean, p_measured numeric)
 returns boolean
-language sql immutable security invoker set search_path = '' as $$
-  select case when p_is_list then p_measured > 0
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return (select case when p_is_list then p_measured > 0
               when p_rule ~ '_(min|required)$' then p_measured < p_limit
-              else p_measured > p_limit end
+              else p_measured > p_limit end);
+end;
 $$;
 comment on function private.rule_is_broken(text, numeric, boolean, numeric) is
   'A least, a most, or a list of which nothing may remain; unknown figures break nothing.';
@@ -18,19 +20,25 @@ comment on function private.rule_is_broken(text, numeric, boolean, numeric) is
 -- Two things hold on every platform, whatever its rows say: there is something to publish, and pictures are described.
 create function private.general_problems(p_subject private.rule_subject, p_measures jsonb, p_rules public.platform_rules[])
 returns table (rule text, severity text, limit_value numeric, measured numeric)
-language sql stable security invoker set search_path = '' as $$
-  select 'content_required', 'error', null::numeric, 0::numeric
-  where (p_subject).body !~ '\S' and (p_measures ->> 'file_count')::int = 0
-    and not exists (select from unnest(p_rules) r where r.rule in ('media_required', 'video_required'))
-  union all
-  select 'alt_text', 'warning', null, (p_measures ->> 'alt_text')::numeric where (p_measures ->> 'alt_text')::int > 0
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select 'content_required', 'error', null::numeric, 0::numeric
+    where (p_subject).body !~ '\S' and (p_measures ->> 'file_count')::int = 0
+      and not exists (select from unnest(p_rules) r where r.rule in ('media_required', 'video_required'))
+    union all
+    select 'alt_text', 'warning', null, (p_measures ->> 'alt_text')::numeric where (p_measures ->> 'alt_text')::int > 0;
+end;
 $$;
 comment on function private.general_problems(private.rule_subject, jsonb, public.platform_rules[]) is
   'Rules of our own, for every platform.';
 
 create function private.listed(p_rules public.platform_rules[], p_rule text) returns text[]
-language sql immutable security invoker set search_path = '' as $$
-  select coalesce((select r.text_values from unnest(p_rules) r where r.rule = p_rule), '{}')
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return (select coalesce((select r.text_values from unnest(p_rules) r where r.rule = p_rule), '{}'));
+end;
 $$;
 comment on function private.listed(public.platform_rules[], text) is 'What a rule lists; nothing where there is no such rule.';
 

