@@ -86,10 +86,14 @@ comment on column public.platform_rules.valid_to is 'Last day; empty while it ho
 comment on column public.platform_rules.changed_at is 'Scheduled posts that were checked before this are checked again.';
 
 create function private.rules_on(p_platform text, p_day date) returns setof public.platform_rules
-language sql stable security invoker set search_path = '' as $$
-  select distinct on (r.rule) r.* from public.platform_rules r
-  where r.platform_id = p_platform and r.valid_from <= p_day and coalesce(r.valid_to, 'infinity') >= p_day
-  order by r.rule, r.valid_from desc
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select distinct on (r.rule) r.* from public.platform_rules r
+    where r.platform_id = p_platform and r.valid_from <= p_day and coalesce(r.valid_to, 'infinity') >= p_day
+    order by r.rule, r.valid_from desc;
+end;
 $$;
 comment on function private.rules_on(text, date) is 'The rules of a platform on a day, one row per rule.';
 
@@ -452,8 +456,9 @@ insert into public.platform_options (platform_id, option, kind, allowed, most, i
   ('tiktok', 'title', 'text', null, 90, false, 'Title of a post of photos.');
 
 create function private.option_fits(p_option public.platform_options, p_value jsonb) returns boolean
-language sql stable security invoker set search_path = '' as $$
-  select case (p_option).kind
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  return (select case (p_option).kind
     when 'flag' then jsonb_typeof(p_value) = 'boolean'
     when 'number' then jsonb_typeof(p_value) = 'number' and private.int_or_null(p_value #>> '{}') is not null
     when 'texts' then jsonb_typeof(p_value) = 'array' and jsonb_array_length(p_value) <= (p_option).most
@@ -463,7 +468,8 @@ language sql stable security invoker set search_path = '' as $$
       when 'choice' then (p_value #>> '{}') = any ((p_option).allowed)
       when 'text' then (p_value #>> '{}') ~ '\S'
       when 'digits' then (p_value #>> '{}') ~ '^[0-9]{1,20}$'
-      when 'instant' then private.instant_or_null(p_value #>> '{}') is not null end end
+      when 'instant' then private.instant_or_null(p_value #>> '{}') is not null end end);
+end;
 $$;
 comment on function private.option_fits(public.platform_options, jsonb) is
   'Whether an option can have this value. How long a text may be is a rule of the platform.';
@@ -928,6 +934,8 @@ comment on column public.monthly_publish_costs.amount_micros is 'Their sum in mi
 -- Caller:  private.target_problems().
 -- Errors:  none. What is not known (the length of a video) has no figure and breaks no rule.
 -- Repeat:  safe; nothing is written.
+-- Speed:   plpgsql keeps its plans for the session; a nested function in SQL is planned anew in every statement that calls
+--          it, which made one judgement take five times as long.
 
 create type private.rule_subject as (
   target_id uuid,
@@ -957,120 +965,146 @@ comment on function private.subject_of(uuid, timestamptz, timestamptz) is
   'A target, to be judged as of p_at or of its own time, never of the past.';
 
 create function private.measured_text(p_text text, p_unit text, p_url_length int) returns int
-language sql immutable security invoker set search_path = '' as $$
-  select case p_unit
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return (select case p_unit
     when 'weighted characters' then private.weighted_length(p_text, p_url_length)
     when 'bytes' then octet_length(p_text)
     when 'UTF-16 units' then char_length(p_text) + char_length(regexp_replace(p_text, '[\u0001-\uFFFF]', '', 'g'))
-    else char_length(p_text) end
+    else char_length(p_text) end);
+end;
 $$;
 comment on function private.measured_text(text, text, int) is 'The length of a text in a unit of public.platform_rules.';
 
 -- A sign that continues a word (a#b), an entity (&#) or an address (/#) begins no hashtag.
 create function private.tag_count(p_text text, p_sign text) returns bigint
-language sql immutable security invoker set search_path = '' as $$
-  select count(*) from regexp_matches(p_text, '(?<![A-Za-z0-9_&/#@])' || p_sign
-    || '[^\s\u00A0\u2028\u2029\u3000!"#$%&''()*+,./:;<=>?@\[\\\]^`{|}~-]+', 'g')
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return (select count(*) from regexp_matches(p_text, '(?<![A-Za-z0-9_&/#@])' || p_sign
+    || '[^\s\u00A0\u2028\u2029\u3000!"#$%&''()*+,./:;<=>?@\[\\\]^`{|}~-]+', 'g'));
+end;
 $$;
 comment on function private.tag_count(text, text) is 'How many hashtags (#) or mentions (@) a text has.';
 
 -- As YouTube counts: a comma between two, quotation marks around one with a space.
 create function private.tags_length(p_tags jsonb) returns bigint
-language sql immutable security invoker set search_path = '' as $$
-  select coalesce(sum(char_length(t) + case when t like '% %' then 2 else 0 end) + count(*) - 1, 0)::bigint
-  from jsonb_array_elements_text(case when jsonb_typeof(p_tags) = 'array' then p_tags else '[]' end) t
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return (select coalesce(sum(char_length(t) + case when t like '% %' then 2 else 0 end) + count(*) - 1, 0)::bigint
+  from jsonb_array_elements_text(case when jsonb_typeof(p_tags) = 'array' then p_tags else '[]' end) t);
+end;
 $$;
 comment on function private.tags_length(jsonb) is 'The length of all tags of a video together.';
 
 create function private.text_measures(p_subject private.rule_subject, p_rules public.platform_rules[])
 returns table (rule text, measured numeric)
-language sql stable security invoker set search_path = '' as $$
-  select r.rule, private.measured_text(
-           case r.rule when 'title_length' then (p_subject).title else (p_subject).body end, r.unit,
-           (select u.value::int from unnest(p_rules) u where u.rule = 'url_length'))
-  from unnest(p_rules) r where r.rule in ('text_length', 'title_length')
-  union all select 'title_required', (coalesce((p_subject).title, '') ~ '\S')::int
-  union all select 'hashtag_count', private.tag_count((p_subject).body, '#')
-  union all select 'mention_count', private.tag_count((p_subject).body, '@')
-  union all select 'tags_length', private.tags_length((p_subject).options -> 'tags')
-  union all select 'forbidden_characters', count(*)
-  from unnest(p_rules) r, unnest(r.text_values) c
-  where r.rule = 'forbidden_characters' and position(c in concat((p_subject).title, (p_subject).body)) > 0
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select r.rule, private.measured_text(
+             case r.rule when 'title_length' then (p_subject).title else (p_subject).body end, r.unit,
+             (select u.value::int from unnest(p_rules) u where u.rule = 'url_length'))::numeric
+    from unnest(p_rules) r where r.rule in ('text_length', 'title_length')
+    union all select 'title_required', (coalesce((p_subject).title, '') ~ '\S')::int
+    union all select 'hashtag_count', private.tag_count((p_subject).body, '#')
+    union all select 'mention_count', private.tag_count((p_subject).body, '@')
+    union all select 'tags_length', private.tags_length((p_subject).options -> 'tags')
+    union all select 'forbidden_characters', count(*)
+    from unnest(p_rules) r, unnest(r.text_values) c
+    where r.rule = 'forbidden_characters' and position(c in concat((p_subject).title, (p_subject).body)) > 0;
+end;
 $$;
 comment on function private.text_measures(private.rule_subject, public.platform_rules[]) is
   'What the rules measure of texts; forbidden_characters counts those that occur.';
 
 create function private.files_of(p_post_id uuid, p_role public.media_role default 'attachment')
 returns table (class text, mime_type text, size_bytes bigint, duration_ms int, pixels bigint, ratio numeric, is_mute boolean)
-language sql stable security invoker set search_path = '' as $$
-  select case when m.mime_type = 'image/gif' then 'gif' else m.kind::text end, m.mime_type, m.size_bytes, m.duration_ms,
-         m.width::bigint * m.height, round(m.width::numeric / m.height, 4), coalesce(m.alt_text, '') = ''
-  from public.post_media pm join public.media m on m.id = pm.media_id
-  where pm.post_id = p_post_id and pm.role = p_role
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select case when m.mime_type = 'image/gif' then 'gif' else m.kind::text end, m.mime_type, m.size_bytes, m.duration_ms,
+           m.width::bigint * m.height, round(m.width::numeric / m.height, 4), coalesce(m.alt_text, '') = ''
+    from public.post_media pm join public.media m on m.id = pm.media_id
+    where pm.post_id = p_post_id and pm.role = p_role;
+end;
 $$;
 comment on function private.files_of(uuid, public.media_role) is
   'The files that a post shows, or its thumbnail, with what the rules ask of them.';
 
 create function private.media_measures(p_subject private.rule_subject, p_types text[])
 returns table (rule text, measured numeric)
-language sql stable security invoker set search_path = '' as $$
-  with file as materialized (
-    select f.* from private.files_of((p_subject).post_id) f
-  ), story as (
-    select f.* from file f where (p_subject).platform_id = 'instagram' and (p_subject).options ->> 'kind' = 'story'
-  )
-  select class || '_count', count(*)::numeric from file group by class
-  union all select class || '_bytes', max(size_bytes) from file group by class
-  union all select class || '_ratio_min', min(ratio) from file group by class
-  union all select class || '_ratio_max', max(ratio) from file group by class
-  union all select 'file_count', count(*) from file
-  union all select 'media_required', count(*) from file
-  union all select 'video_required', count(*) from file where class = 'video'
-  union all select 'media_kind_count', count(distinct class) from file
-  union all select 'image_pixels', max(pixels) from file where class = 'image'
-  union all select 'video_ms_min', min(duration_ms) from file where class = 'video'
-  union all select 'video_ms_max', max(duration_ms) from file where class = 'video'
-  union all select 'video_ms_unverified', max(duration_ms) from file where class = 'video'
-  union all select 'story_file_count', count(*) from story
-  union all select 'story_video_ms_max', max(duration_ms) from story where class = 'video'
-  union all select 'media_types', count(*) from file where mime_type <> all (p_types)
-  union all select 'alt_text', count(*) from file where class in ('image', 'gif') and is_mute
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    with file as materialized (
+      select f.* from private.files_of((p_subject).post_id) f
+    ), story as (
+      select f.* from file f where (p_subject).platform_id = 'instagram' and (p_subject).options ->> 'kind' = 'story'
+    )
+    select class || '_count', count(*)::numeric from file group by class
+    union all select class || '_bytes', max(size_bytes) from file group by class
+    union all select class || '_ratio_min', min(ratio) from file group by class
+    union all select class || '_ratio_max', max(ratio) from file group by class
+    union all select 'file_count', count(*) from file
+    union all select 'media_required', count(*) from file
+    union all select 'video_required', count(*) from file where class = 'video'
+    union all select 'media_kind_count', count(distinct class) from file
+    union all select 'image_pixels', max(pixels) from file where class = 'image'
+    union all select 'video_ms_min', min(duration_ms) from file where class = 'video'
+    union all select 'video_ms_max', max(duration_ms) from file where class = 'video'
+    union all select 'video_ms_unverified', max(duration_ms) from file where class = 'video'
+    union all select 'story_file_count', count(*) from story
+    union all select 'story_video_ms_max', max(duration_ms) from story where class = 'video'
+    union all select 'media_types', count(*) from file where mime_type <> all (p_types)
+    union all select 'alt_text', count(*) from file where class in ('image', 'gif') and is_mute;
+end;
 $$;
 comment on function private.media_measures(private.rule_subject, text[]) is
   'What the rules measure of the files of a post; media_types and alt_text count the files that break them.';
 
 create function private.thumbnail_measures(p_subject private.rule_subject, p_types text[])
 returns table (rule text, measured numeric)
-language sql stable security invoker set search_path = '' as $$
-  select v.rule, v.measured
-  from (select count(*) as files, max(f.size_bytes) as bytes, count(*) filter (where f.mime_type <> all (p_types)) as wrong
-        from private.files_of((p_subject).post_id, 'thumbnail') f) t,
-       lateral (values ('thumbnail_count', t.files::numeric), ('thumbnail_bytes', t.bytes), ('thumbnail_types', t.wrong))
-         v (rule, measured)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select v.rule, v.measured
+    from (select count(*) as files, max(f.size_bytes) as bytes, count(*) filter (where f.mime_type <> all (p_types)) as wrong
+          from private.files_of((p_subject).post_id, 'thumbnail') f) t,
+         lateral (values ('thumbnail_count', t.files::numeric), ('thumbnail_bytes', t.bytes), ('thumbnail_types', t.wrong))
+           v (rule, measured);
+end;
 $$;
 comment on function private.thumbnail_measures(private.rule_subject, text[]) is 'What the rules measure of the thumbnail.';
 
 create function private.follow_up_measures(p_subject private.rule_subject, p_rules public.platform_rules[])
 returns table (rule text, measured numeric)
-language sql stable security invoker set search_path = '' as $$
-  with part as materialized (
-    select f.body from public.target_follow_ups f where f.target_id = (p_subject).target_id and f.external_id is null
-  )
-  select 'follow_up_count', count(*)::numeric from part
-  union all
-  select r.rule, max(private.measured_text(part.body, r.unit,
-                       (select u.value::int from unnest(p_rules) u where u.rule = 'url_length')))
-  from unnest(p_rules) r cross join part where r.rule = 'follow_up_length' group by r.rule
-  union all
-  select 'follow_up_scopes', (select count(*) from unnest(r.text_values) s where s <> all (c.scopes))
-  from unnest(p_rules) r
-    join public.post_targets t on t.id = (p_subject).target_id
-    join public.connections c on c.id = t.connection_id
-  where r.rule = 'follow_up_scopes' and exists (select from part)
-  union all
-  select 'follow_up_audience', count(*) from part
-  where (p_subject).options ->> 'privacy' = 'private' or (p_subject).options ? 'publish_at'
-    or (p_subject).options -> 'made_for_kids' = 'true'
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    with part as materialized (
+      select f.body from public.target_follow_ups f where f.target_id = (p_subject).target_id and f.external_id is null
+    )
+    select 'follow_up_count', count(*)::numeric from part
+    union all
+    select r.rule, max(private.measured_text(part.body, r.unit,
+                         (select u.value::int from unnest(p_rules) u where u.rule = 'url_length')))
+    from unnest(p_rules) r cross join part where r.rule = 'follow_up_length' group by r.rule
+    union all
+    select 'follow_up_scopes', (select count(*) from unnest(r.text_values) s where s <> all (c.scopes))
+    from unnest(p_rules) r
+      join public.post_targets t on t.id = (p_subject).target_id
+      join public.connections c on c.id = t.connection_id
+    where r.rule = 'follow_up_scopes' and exists (select from part)
+    union all
+    select 'follow_up_audience', count(*) from part
+    where (p_subject).options ->> 'privacy' = 'private' or (p_subject).options ? 'publish_at'
+      or (p_subject).options -> 'made_for_kids' = 'true';
+end;
 $$;
 comment on function private.follow_up_measures(private.rule_subject, public.platform_rules[]) is
   'What the rules measure of the parts of a thread or the first comment that are not out yet: their number, the longest, '
@@ -1086,33 +1120,37 @@ comment on function private.follow_up_measures(private.rule_subject, public.plat
 -- Repeat:  safe; nothing is written.
 
 create function private.option_conflicts(p_subject private.rule_subject) returns table (option text, message text)
-language sql stable security invoker set search_path = '' as $$
-  with given as (
-    select o.options, (p_subject).platform_id as platform, private.instant_or_null(o.options ->> 'publish_at') as shown_at,
-           (select count(*) from private.files_of((p_subject).post_id) f) as files,
-           (select count(*) from private.files_of((p_subject).post_id) f where f.class = 'video') as videos
-    from (select (p_subject).options as options) o
-  )
-  select 'publish_at', 'The time at which YouTube is to show the video must come after the time of publishing' from given
-  where platform = 'youtube' and shown_at <= (p_subject).publish_at
-  union all
-  select 'privacy', 'A video that YouTube is to show at a later time must be private until then' from given
-  where platform = 'youtube' and shown_at is not null and coalesce(options ->> 'privacy', 'private') <> 'private'
-  union all
-  select 'privacy_level', 'Say who may see the post on TikTok' from given
-  where platform = 'tiktok' and coalesce(options ->> 'mode', 'direct') = 'direct' and not options ? 'privacy_level'
-  union all
-  select 'brand_content_toggle', 'TikTok does not let paid content be visible to you alone' from given
-  where platform = 'tiktok' and options -> 'brand_content_toggle' = 'true' and options ->> 'privacy_level' = 'SELF_ONLY'
-  union all
-  select 'title', 'TikTok takes a title for photos only' from given
-  where platform = 'tiktok' and options ? 'title' and videos > 0
-  union all
-  select 'kind', 'A reel is made of exactly one video' from given
-  where platform = 'instagram' and options ->> 'kind' = 'reel' and (files <> 1 or videos <> 1)
-  union all
-  select 'cover_ms', 'Only a video has a moment that can be its cover' from given
-  where platform in ('instagram', 'tiktok') and options ? 'cover_ms' and videos = 0
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    with given as (
+      select o.options, (p_subject).platform_id as platform, private.instant_or_null(o.options ->> 'publish_at') as shown_at,
+             (select count(*) from private.files_of((p_subject).post_id) f) as files,
+             (select count(*) from private.files_of((p_subject).post_id) f where f.class = 'video') as videos
+      from (select (p_subject).options as options) o
+    )
+    select 'publish_at', 'The time at which YouTube is to show the video must come after the time of publishing' from given
+    where platform = 'youtube' and shown_at <= (p_subject).publish_at
+    union all
+    select 'privacy', 'A video that YouTube is to show at a later time must be private until then' from given
+    where platform = 'youtube' and shown_at is not null and coalesce(options ->> 'privacy', 'private') <> 'private'
+    union all
+    select 'privacy_level', 'Say who may see the post on TikTok' from given
+    where platform = 'tiktok' and coalesce(options ->> 'mode', 'direct') = 'direct' and not options ? 'privacy_level'
+    union all
+    select 'brand_content_toggle', 'TikTok does not let paid content be visible to you alone' from given
+    where platform = 'tiktok' and options -> 'brand_content_toggle' = 'true' and options ->> 'privacy_level' = 'SELF_ONLY'
+    union all
+    select 'title', 'TikTok takes a title for photos only' from given
+    where platform = 'tiktok' and options ? 'title' and videos > 0
+    union all
+    select 'kind', 'A reel is made of exactly one video' from given
+    where platform = 'instagram' and options ->> 'kind' = 'reel' and (files <> 1 or videos <> 1)
+    union all
+    select 'cover_ms', 'Only a video has a moment that can be its cover' from given
+    where platform in ('instagram', 'tiktok') and options ? 'cover_ms' and videos = 0;
+end;
 $$;
 comment on function private.option_conflicts(private.rule_subject) is
   'Options that do not go together, with each other, the files or the time.';
@@ -1120,26 +1158,30 @@ comment on function private.option_conflicts(private.rule_subject) is
 -- The name of an option is what somebody wrote: only a plain one is repeated.
 create function private.option_problems(p_subject private.rule_subject)
 returns table (rule text, severity text, limit_value numeric, measured numeric, message text)
-language sql stable security invoker set search_path = '' as $$
-  select 'options.' || x.option, 'error', null::numeric, null::numeric, x.message
-  from (
-    select case when g.key ~ '^[a-z][a-z_]{2,40}$' then g.key else 'unknown' end as option,
-           'There is no such option for this platform' as message
-    from jsonb_each((p_subject).options) g
-    where not exists (select from public.platform_options o
-                      where o.platform_id = (p_subject).platform_id and o.option = g.key)
-    union
-    select o.option, 'This option has a value that it cannot have: ' || o.meaning
-    from public.platform_options o
-    where o.platform_id = (p_subject).platform_id and (p_subject).options ? o.option
-      and not private.option_fits(o, (p_subject).options -> o.option)
-    union
-    select o.option, 'An answer is missing: ' || o.meaning
-    from public.platform_options o
-    where o.platform_id = (p_subject).platform_id and o.is_required and not (p_subject).options ? o.option
-    union
-    select c.option, c.message from private.option_conflicts(p_subject) c
-  ) x
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select 'options.' || x.option, 'error', null::numeric, null::numeric, x.message
+    from (
+      select case when g.key ~ '^[a-z][a-z_]{2,40}$' then g.key else 'unknown' end as option,
+             'There is no such option for this platform' as message
+      from jsonb_each((p_subject).options) g
+      where not exists (select from public.platform_options o
+                        where o.platform_id = (p_subject).platform_id and o.option = g.key)
+      union
+      select o.option, 'This option has a value that it cannot have: ' || o.meaning
+      from public.platform_options o
+      where o.platform_id = (p_subject).platform_id and (p_subject).options ? o.option
+        and not private.option_fits(o, (p_subject).options -> o.option)
+      union
+      select o.option, 'An answer is missing: ' || o.meaning
+      from public.platform_options o
+      where o.platform_id = (p_subject).platform_id and o.is_required and not (p_subject).options ? o.option
+      union
+      select c.option, c.message from private.option_conflicts(p_subject) c
+    ) x;
+end;
 $$;
 comment on function private.option_problems(private.rule_subject) is
   'What is wrong with the options of a target: unknown, impossible, missing or contradictory ones.';
@@ -1155,10 +1197,12 @@ comment on function private.option_problems(private.rule_subject) is
 
 create function private.rule_is_broken(p_rule text, p_limit numeric, p_is_list boolean, p_measured numeric)
 returns boolean
-language sql immutable security invoker set search_path = '' as $$
-  select case when p_is_list then p_measured > 0
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return (select case when p_is_list then p_measured > 0
               when p_rule ~ '_(min|required)$' then p_measured < p_limit
-              else p_measured > p_limit end
+              else p_measured > p_limit end);
+end;
 $$;
 comment on function private.rule_is_broken(text, numeric, boolean, numeric) is
   'A least, a most, or a list of which nothing may remain; unknown figures break nothing.';
@@ -1166,19 +1210,25 @@ comment on function private.rule_is_broken(text, numeric, boolean, numeric) is
 -- Two things hold on every platform, whatever its rows say: there is something to publish, and pictures are described.
 create function private.general_problems(p_subject private.rule_subject, p_measures jsonb, p_rules public.platform_rules[])
 returns table (rule text, severity text, limit_value numeric, measured numeric)
-language sql stable security invoker set search_path = '' as $$
-  select 'content_required', 'error', null::numeric, 0::numeric
-  where (p_subject).body !~ '\S' and (p_measures ->> 'file_count')::int = 0
-    and not exists (select from unnest(p_rules) r where r.rule in ('media_required', 'video_required'))
-  union all
-  select 'alt_text', 'warning', null, (p_measures ->> 'alt_text')::numeric where (p_measures ->> 'alt_text')::int > 0
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+    select 'content_required', 'error', null::numeric, 0::numeric
+    where (p_subject).body !~ '\S' and (p_measures ->> 'file_count')::int = 0
+      and not exists (select from unnest(p_rules) r where r.rule in ('media_required', 'video_required'))
+    union all
+    select 'alt_text', 'warning', null, (p_measures ->> 'alt_text')::numeric where (p_measures ->> 'alt_text')::int > 0;
+end;
 $$;
 comment on function private.general_problems(private.rule_subject, jsonb, public.platform_rules[]) is
   'Rules of our own, for every platform.';
 
 create function private.listed(p_rules public.platform_rules[], p_rule text) returns text[]
-language sql immutable security invoker set search_path = '' as $$
-  select coalesce((select r.text_values from unnest(p_rules) r where r.rule = p_rule), '{}')
+language plpgsql immutable security invoker set search_path = '' as $$
+begin
+  return (select coalesce((select r.text_values from unnest(p_rules) r where r.rule = p_rule), '{}'));
+end;
 $$;
 comment on function private.listed(public.platform_rules[], text) is 'What a rule lists; nothing where there is no such rule.';
 

@@ -137,6 +137,40 @@ export type Database = {
           }
         ]
       },
+      "consents": {
+        Row: {
+          "at": string,
+          "id": string,
+          "is_given": boolean,
+          "method": string,
+          "purpose_id": string,
+          "text_hash": string | null,
+          "text_version": number | null,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "at": string,
+          "id"?: string,
+          "is_given": boolean,
+          "method": string,
+          "purpose_id": string,
+          "text_hash"?: string | null,
+          "text_version"?: number | null,
+          "user_id": string
+        }
+        Update: {
+          "at"?: string,
+          "id"?: string,
+          "is_given"?: boolean,
+          "method"?: string,
+          "purpose_id"?: string,
+          "text_hash"?: string | null,
+          "text_version"?: number | null,
+          "user_id"?: string
+        }
+        Relationships: []
+      },
       "login_events": {
         Row: {
           "at": string,
@@ -1365,6 +1399,24 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         } },
+      "give_consent": { Args: { "p_method"?: string,
+          "p_purpose": string,
+          "p_version": number }; Returns: {
+          "at": string,
+          "id": string,
+          "is_given": boolean,
+          "method": string,
+          "purpose_id": string,
+          "text_hash": string | null,
+          "text_version": number | null,
+          "user_id": string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "consents"
+          isOneToOne: true
+          isSetofReturn: false
+        } },
       "import_posts": { Args: { "p_idempotency_key"?: string,
           "p_mode"?: string,
           "p_rows": Json,
@@ -1389,6 +1441,26 @@ export type Database = {
           "occurs_on": string,
           "post_id": string,
           "state": string
+        }[]
+      },
+      "list_processors": { Args: Record<PropertyKey, never>; Returns: {
+          "countries": (string)[],
+          "display_name": string,
+          "id": string,
+          "purposes": (string)[],
+          "receives": string,
+          "safeguard": string,
+          "task": string
+        }[]
+      },
+      "list_purposes": { Args: Record<PropertyKey, never>; Returns: {
+          "body": string,
+          "description": string,
+          "id": string,
+          "is_allowed": boolean,
+          "lawful_basis": string,
+          "may_be_refused": boolean,
+          "text_version": number
         }[]
       },
       "list_sessions": { Args: Record<PropertyKey, never>; Returns: {
@@ -1723,6 +1795,22 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "post_occurrences"
+          isOneToOne: true
+          isSetofReturn: false
+        } },
+      "withdraw_consent": { Args: { "p_purpose": string }; Returns: {
+          "at": string,
+          "id": string,
+          "is_given": boolean,
+          "method": string,
+          "purpose_id": string,
+          "text_hash": string | null,
+          "text_version": number | null,
+          "user_id": string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "consents"
           isOneToOne: true
           isSetofReturn: false
         } }
