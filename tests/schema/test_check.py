@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from workers.schema import baseline, check, generated_types
+from workers.schema import baseline, catalogue, check, compare, generated_types, sources
+from workers.schema.errors import SchemaError
 from workers.schema.scratch import Scratch
 
 Faults = Callable[[Path], dict[str, tuple[str, ...]]]
@@ -27,7 +29,7 @@ def _append(tree: Path, statement: str) -> None:
     newest.write_text(f"{newest.read_text()}\n{statement}\n")
 
 
-def test_asound_tree_has_no_faults(tree: Path, faults_of: Faults) -> None:
+def test_a_sound_tree_has_no_faults(tree: Path, faults_of: Faults) -> None:
     assert faults_of(tree) == {}
 
 
@@ -143,23 +145,58 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
-def test_a_difference_is_named(scratch: Scratch, sound_tree: Path, migrated: str, name: str) -> None:
-    statement, expected, pgdelta_sees_it = PLANTED[name]
+@pytest.fixture(scope="module")
+def planted(scratch: Scratch, sound_tree: Path, migrated: str) -> Iterator[psycopg.Connection[Any]]:
+    """A database as the migrations built it, to change and roll back."""
     scratch.stack.drop_database("schema_planted")
     scratch.stack.create_database("schema_planted", template=migrated)
-    url = scratch.stack.url("schema_planted")
+    with catalogue.connect(scratch.stack.url("schema_planted")) as connection:
+        catalogue.drop_dated_partitions(connection)
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def wanted(scratch: Scratch, sound_tree: Path) -> dict[str, str]:
+    """What the sources build."""
+    with catalogue.connect(scratch.from_sources(sound_tree, "schema_wanted")) as connection:
+        catalogue.drop_dated_partitions(connection)
+        return catalogue.read(connection)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_difference_is_named(planted: psycopg.Connection[Any], wanted: dict[str, str], name: str) -> None:
+    statement, expected, _ = PLANTED[name]
+    try:
+        planted.execute(statement.encode())
+        found = catalogue.read(planted)
+    finally:
+        planted.rollback()
+    faults = compare.difference(found, wanted, found_in="migrations", wanted_in="sources")
+    assert any(fault.startswith(expected) for fault in faults), faults
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_pgdelta_sees_what_it_is_for(
+    scratch: Scratch, sound_tree: Path, migrated: str, is_seen: bool
+) -> None:
+    """One run over all the differences it knows of, one over those that our own catalogue is there for."""
+    scratch.stack.drop_database("schema_delta")
+    scratch.stack.create_database("schema_delta", template=migrated)
+    url = scratch.stack.url("schema_delta")
     with psycopg.connect(url) as connection:
-        connection.execute(statement.encode())
-    faults = {
-        outcome.question: outcome.faults
-        for outcome in check.comparison(scratch.from_sources(sound_tree), url)
-    }
-    assert any(fault.startswith(expected) for fault in faults[CATALOGUE]), faults[CATALOGUE]
-    assert bool(faults[PGDELTA]) == pgdelta_sees_it
+        for statement, _, pgdelta_sees_it in PLANTED.values():
+            if pgdelta_sees_it == is_seen:
+                connection.execute(statement.encode())
+    faults = {o.question: o.faults for o in check.comparison(scratch.from_sources(sound_tree), url)}
+    assert bool(faults[PGDELTA]) == is_seen
+    assert faults[CATALOGUE]
+    for name in ("profiles_select_owner", "profiles_all_live_session", "_999_planted", "planted", "fail"):
+        assert (name in "".join(faults[PGDELTA])) == is_seen
 
 
-def test_differences_of_a_migration_file_are_named(tree: Path, faults_of: Faults) -> None:
+def test_every_question_names_its_fault(tree: Path, faults_of: Faults) -> None:
+    """One run over a tree in which everything is wrong that can be at once."""
     names = (
         "function body",
         "missing policy",
@@ -169,41 +206,42 @@ def test_differences_of_a_migration_file_are_named(tree: Path, faults_of: Faults
     )
     for name in names:
         _append(tree, PLANTED[name][0])
+    _append(tree, "delete from private.definer_ledger where function_name = 'private.require_person';")
+    types = tree / generated_types.PATH
+    types.write_text(types.read_text().replace('"handle": string', '"handle": number'))
     faults = faults_of(tree)
-    assert {FILES, CATALOGUE, PGDELTA} == set(faults)
+    assert {FILES, CATALOGUE, PGDELTA, LEDGER, TYPES} == set(faults)
     for name in names:
         assert any(fault.startswith(PLANTED[name][1]) for fault in faults[CATALOGUE]), name
-    assert len(faults[CATALOGUE]) == len(names)
-
-
-def test_a_definer_function_outside_the_ledger_is_named(tree: Path, faults_of: Faults) -> None:
-    _append(tree, "delete from private.definer_ledger where function_name = 'private.require_person';")
-    expected = "security definer function without a row in private.definer_ledger: private.require_person"
-    assert faults_of(tree)[LEDGER] == (expected,)
-
-
-def test_stale_types_are_named(tree: Path, faults_of: Faults) -> None:
-    path = tree / generated_types.PATH
-    path.write_text(path.read_text().replace('"handle": string', '"handle": number'))
-    faults = faults_of(tree)
-    assert list(faults) == [TYPES]
+    ledger_row = "only in the sources: row private.definer_ledger ('private.require_person')"
+    assert {fault for fault in faults[CATALOGUE] if "ledger" in fault} == {ledger_row}
+    assert len(faults[CATALOGUE]) == len(names) + 1
+    assert faults[LEDGER] == (
+        "security definer function without a row in private.definer_ledger: private.require_person",
+    )
     assert '+          "handle": string' in faults[TYPES][0]
 
 
-def test_an_extra_file_is_named(tree: Path, faults_of: Faults) -> None:
+def _file_faults(tree: Path) -> list[str]:
+    return baseline.baseline_faults(tree, sources.load(tree))
+
+
+def test_an_extra_file_is_named(tree: Path) -> None:
     (tree / baseline.MIGRATIONS / "20991231235959_extra.sql").write_text("select 1;\n")
     expected = f"{baseline.MIGRATIONS}/20991231235959_extra.sql: no source generates it; run ./nexora db new"
-    assert faults_of(tree) == {FILES: (expected,)}
+    assert _file_faults(tree) == [expected]
 
 
-def test_a_file_that_the_runner_would_skip_is_named(tree: Path, faults_of: Faults) -> None:
+def test_a_file_that_the_runner_would_skip_is_named(tree: Path) -> None:
     (tree / baseline.MIGRATIONS / "later.sql").write_text("select 1;\n")
-    assert "not named <14 digits>_<name>.sql: later.sql" in faults_of(tree)[FILES][0]
+    with pytest.raises(SchemaError, match=r"not named <14 digits>_<name>\.sql: later\.sql"):
+        _file_faults(tree)
 
 
-def test_an_edited_migration_is_named(tree: Path, faults_of: Faults) -> None:
+def test_an_edited_migration_is_named(tree: Path) -> None:
+    assert _file_faults(tree) == []
     _append(tree, "-- a comment only")
-    assert list(faults_of(tree)) == [FILES]
+    assert len(_file_faults(tree)) == 1
 
 
 def test_a_migration_that_fails_is_quoted(tree: Path, faults_of: Faults) -> None:

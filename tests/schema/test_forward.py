@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,43 +83,27 @@ def test_the_migration_leads_to_the_sources(
     forward.write(tree, draft)
     generated_types.write(tree, scratch.from_migrations(tree))
     assert faults_of(tree) == {}
+    assert forward.draft(tree, scratch, "nothing", NOW + timedelta(seconds=1)) is None
 
 
-def test_a_change_back_is_a_migration_as_well(tree: Path, scratch: Scratch) -> None:
+def test_a_change_back_is_a_migration_as_well_and_says_what_it_deletes(tree: Path, scratch: Scratch) -> None:
     _plant(tree)
     contexts_before = baseline.existing(tree)
     baseline.write(tree, sources.load(tree))
     assert baseline.existing(tree) != contexts_before
     baseline.freeze(tree)
     context = max(path.name for path in (tree / "sql").iterdir() if path.is_dir())
-    policies = tree / f"policies/{context}/planted.sql"
-    policies.write_text(policies.read_text().replace("select, insert (note), update (note)", "select"))
-    draft = forward.draft(tree, scratch, "take_back", NOW)
-    assert draft is not None
-    assert draft.open_ends == ()
-    assert "revoke all on table public.planted from authenticated;" in draft.text
-    assert "grant select on table public.planted to authenticated;" in draft.text
-
-
-def test_what_deletes_data_is_said(tree: Path, scratch: Scratch) -> None:
-    _plant(tree)
-    baseline.write(tree, sources.load(tree))
-    baseline.freeze(tree)
-    context = max(path.name for path in (tree / "sql").iterdir() if path.is_dir())
     path = tree / f"sql/{context}/planted.sql"
     path.write_text(path.read_text().replace(",\n  note text\n);\ncreate index", "\n);\ncreate index"))
     policies = tree / f"policies/{context}/planted.sql"
-    policies.write_text(policies.read_text().replace(", insert (note), update (note)", ""))
+    policies.write_text(policies.read_text().replace("select, insert (note), update (note)", "delete"))
     draft = forward.draft(tree, scratch, "forget_notes", NOW)
     assert draft is not None
     assert draft.open_ends == ()
+    assert "revoke all on table public.planted from authenticated;" in draft.text
+    assert "grant delete on table public.planted to authenticated;" in draft.text
     assert len(draft.losses) == 1
     assert 'DROP COLUMN "note"' in draft.losses[0]
-
-
-def test_without_a_difference_nothing_is_written(tree: Path, scratch: Scratch) -> None:
-    baseline.freeze(tree)
-    assert forward.draft(tree, scratch, "nothing", NOW) is None
 
 
 def test_what_it_cannot_reach_is_said(tree: Path, scratch: Scratch) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import multiprocessing
 import os
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
@@ -39,30 +40,36 @@ def new_keyring() -> str:
 
 
 KEYRING = new_keyring()
+# Every worker is a process of its own, forked from one that has imported everything: importing takes a second.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["workers.cli.main", "workers.process", "pytest"])
 
 
 @dataclass
 class RunningWorker:
     """A worker process; killed at the end of its context whatever happened."""
 
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     web_url: str
     log_path: Path
 
     @property
     def pid(self) -> int:
         """Process id."""
+        assert self.process.pid is not None
         return self.process.pid
 
     def kill(self) -> None:
         """`kill -9`: nothing of the worker's own runs any more."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.join(timeout=10)
 
     def stop(self, timeout: float = 20) -> int:
         """SIGTERM, as container hosts send it; returns the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=timeout)
+        os.kill(self.pid, signal.SIGTERM)
+        self.process.join(timeout=timeout)
+        assert self.process.exitcode is not None, "the worker did not stop"
+        return self.process.exitcode
 
     def log_text(self) -> str:
         """Everything the process wrote to stdout and stderr so far."""
@@ -95,29 +102,40 @@ def worker_environment(
 def running_worker(
     api: Api, sandbox: Sandbox, log_dir: Path, *, gateway_url: str | None = None, **extra: str
 ) -> Iterator[RunningWorker]:
-    """Start `python -m workers worker` and wait until its health endpoint answers."""
+    """Start what `./nexora worker` runs and wait until its health endpoint answers."""
     port = free_port()
     environment: Mapping[str, str] = worker_environment(
         api, sandbox, port=port, gateway_url=gateway_url, **extra
     )
     log_path = log_dir / f"worker-{port}.log"
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "worker"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
+    process = _FORKS.Process(target=_run_worker, args=(dict(environment), log_path), daemon=True)
+    process.start()
     worker = RunningWorker(process, f"http://127.0.0.1:{port}", log_path)
     try:
         _wait_until_healthy(worker)
         yield worker
     finally:
-        if process.poll() is None:
+        if process.is_alive():
             worker.kill()
+
+
+def _run_worker(environment: dict[str, str], log_path: Path) -> None:
+    """What the forked process does: become the command line's worker."""
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    from workers.cli.main import main
+
+    sys.exit(main(["worker"]))
 
 
 def _wait_until_healthy(worker: RunningWorker, timeout: float = 20) -> None:
     give_up = time.monotonic() + timeout
     while time.monotonic() < give_up:
-        if worker.process.poll() is not None:
+        if not worker.process.is_alive():
             break
         try:
             if httpx.get(f"{worker.web_url}/health", timeout=1).status_code == 200:
