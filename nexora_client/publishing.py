@@ -69,6 +69,11 @@ class Target(OwnedRow, frozen=True):
     created_at: Instant
     updated_at: Instant
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits for its account to be connected again; then it goes on by itself, if in time."""
+        return self.state is TargetState.SCHEDULED and self.failure_code == "NX430"
+
 
 class TargetEvent(Row, frozen=True):
     """One change of a target's state. Events are never changed or removed while the target exists."""
@@ -281,6 +286,8 @@ class PublishingContext:
     ) -> tuple[Target, ...]:
         """Wait until no target of a post is scheduled or publishing any more, and return the targets.
 
+        One whose account has to be connected again waits for the person, so it is not waited for.
+
         Args:
             timeout: seconds to wait in all.
             poll_seconds: seconds between two looks.
@@ -292,7 +299,7 @@ class PublishingContext:
         give_up = time.monotonic() + timeout
         while True:
             targets = self._look(post_id, give_up)
-            if targets is not None and all(target.state.is_settled for target in targets):
+            if targets is not None and all(t.state.is_settled or t.is_paused for t in targets):
                 return targets
             left = give_up - time.monotonic()
             if left <= 0:

@@ -81,6 +81,7 @@
 \ir 20_connections/disconnect.sql
 \ir 20_connections/key_rotation.sql
 \ir 20_connections/housekeeping.sql
+\ir 20_connections/reminders.sql
 \ir 20_connections/data_catalogue.sql
 \ir ../policies/20_connections/platforms.sql
 \ir ../policies/20_connections/connections.sql
@@ -96,6 +97,7 @@
 \ir ../policies/20_connections/confirm_connection.sql
 \ir ../policies/20_connections/disconnect.sql
 \ir ../policies/20_connections/key_rotation.sql
+\ir ../policies/20_connections/reminders.sql
 
 -- 30_content: scripts, posts, captions, media
 \ir 30_content/errors.sql
@@ -137,6 +139,7 @@
 \ir 40_publishing/change_target.sql
 \ir 40_publishing/content_guards.sql
 \ir 40_publishing/disconnection.sql
+\ir 40_publishing/pause.sql
 \ir 40_publishing/pace_leases.sql
 \ir 40_publishing/claim_targets.sql
 \ir 40_publishing/mark_sending.sql

@@ -29,3 +29,5 @@ select private.register_data('private.pending_connections', 'user_id', 'features
 select private.register_data('queue.refresh', 'with:subject_id', 'features', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
 select private.register_data('queue.revoke', 'with:subject_id', 'features', 'expire', '{"user.unique_id": "*"}', p_retain_for => '24 hours',
   p_anchor => 'disconnect', p_kind => 'queue');
+select private.register_data('private.grant_reminders', 'connection_id=>public.connections', 'features', 'delete_row',
+  '{"user.unique_id": "connection_id", "user.account": "usable_until days reminded_at"}', p_retain_for => '30 days', p_anchor => 'closed');

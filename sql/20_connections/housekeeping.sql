@@ -39,30 +39,6 @@ $$;
 comment on function private.drop_unconfirmed_connections(timestamptz) is
   'Housekeeping: after ten minutes what nobody confirmed is given back to the platform, and every row deleted.';
 
-create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
-language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  v_connection public.connections;
-  v_count bigint := 0;
-begin
-  for v_connection in
-    select c.* from public.connections c
-    where c.state = 'active' and c.usable_until > p_now and c.usable_until <= p_now + interval '7 days'
-      and c.connected_at < p_now - interval '1 day' -- a grant that is short by nature is no news
-      and not exists (select from public.notifications n
-                      where n.user_id = c.user_id and n.kind = 'connection_expires_soon' and n.subject_id = c.id
-                        and n.created_at > p_now - interval '7 days')
-    order by c.usable_until limit private.setting_int('housekeeping_batch')
-  loop
-    perform private.notify(v_connection.user_id, 'connection_expires_soon', 'connection', v_connection.id, null, p_now);
-    v_count := v_count + 1;
-  end loop;
-  return v_count;
-end;
-$$;
-comment on function private.remind_of_expiring_grants(timestamptz) is
-  'Housekeeping: a week before an account must be connected again, its person is told, once.';
-
 create function private.end_expired_grants(p_now timestamptz default now()) returns bigint
 language sql volatile security invoker set search_path = '' as $$
   select count(*) filter (where private.revoke_connection(c.id, 'grant_expired', c.token_generation, p_now))
@@ -74,9 +50,27 @@ $$;
 comment on function private.end_expired_grants(timestamptz) is
   'Housekeeping: a grant that ran out for good becomes needs_reconnect, and its person is told.'; -- P6.8
 
+-- A renewal that failed ten times in a row is an alarm, not the end: the grant is still there, and the platform may be back.
+create function private.revive_refreshes(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_ids uuid[] := array(
+    select distinct l.subject_id from private.dead_letters l
+    join private.token_vault v on v.connection_id = l.subject_id and v.sealed_refresh is not null
+    where l.lane = 'refresh' and l.died_at > p_now - interval '90 days'
+      and not exists (select from private.queue q where q.lane = 'refresh' and q.subject_id = l.subject_id)
+    limit private.setting_int('housekeeping_batch'));
+begin
+  perform private.enqueue('refresh', i, p_now + interval '1 hour', p_now) from unnest(v_ids) i;
+  return cardinality(v_ids);
+end;
+$$;
+comment on function private.revive_refreshes(timestamptz) is
+  'Housekeeping: a renewal that was given up begins anew after an hour, as long as the account is connected.';
+
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('forget_oauth_flows', 'private.forget_oauth_flows', 200),
   ('drop_unconfirmed_connections', 'private.drop_unconfirmed_connections', 205),
   ('expire_revocations', 'private.expire_revocations', 210),
   ('end_expired_grants', 'private.end_expired_grants', 220),
-  ('remind_of_expiring_grants', 'private.remind_of_expiring_grants', 230);
+  ('revive_refreshes', 'private.revive_refreshes', 225);

@@ -14,8 +14,28 @@ language sql immutable security invoker set search_path = '' as $$
 $$;
 comment on function private.usable_until(private.token_vault) is 'When this set of tokens ends for good; NULL is never.';
 
--- Ten minutes before the token ends, or a fifth of its life for short ones. The job that is renewing right now may still
--- be leased: enqueue() then makes it due again once it is reported.
+-- Instagram renews a token when it is a day old, not earlier. (Instagram platform documentation, refresh_access_token)
+create function private.renewable_after(p_connection_id uuid) returns interval
+language sql stable security invoker set search_path = '' as $$
+  select case when c.platform_id = 'instagram' then interval '24 hours' else interval '0' end
+  from public.connections c where c.id = p_connection_id
+$$;
+comment on function private.renewable_after(uuid) is 'How old a token of this account has to be before the platform renews it.';
+
+-- A token of hours is renewed ten minutes before its end, or a fifth of its life if that is less. One of weeks is renewed
+-- when a fifth of its life is left: days in which a platform may be down without anybody having to connect again.
+create function private.refresh_at(p_ends_at timestamptz, p_renewable_after interval, p_now timestamptz)
+returns timestamptz
+language sql immutable security invoker set search_path = '' as $$
+  select greatest(p_now + p_renewable_after,
+    p_ends_at - case when p_ends_at - p_now <= interval '2 days'
+      then least(interval '10 minutes', greatest(p_ends_at - p_now, interval '0') / 5)
+      else (p_ends_at - p_now) / 5 end)
+$$;
+comment on function private.refresh_at(timestamptz, interval, timestamptz) is
+  'When a token that was given now and ends then is renewed.';
+
+-- The job that is renewing right now may still be leased: enqueue() then makes it due again once it is reported.
 create function private.schedule_refresh(p_vault private.token_vault, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
@@ -23,8 +43,8 @@ begin
     perform private.dequeue('refresh', p_vault.connection_id);
     return;
   end if;
-  perform private.enqueue('refresh', p_vault.connection_id, p_vault.access_expires_at
-    - least(interval '10 minutes', greatest(p_vault.access_expires_at - p_now, interval '0') / 5), p_now);
+  perform private.enqueue('refresh', p_vault.connection_id, private.refresh_at(
+    p_vault.access_expires_at, private.renewable_after(p_vault.connection_id), p_now), p_now);
 end;
 $$;
 comment on function private.schedule_refresh(private.token_vault, timestamptz) is 'Plans the next renewal of a token.';

@@ -153,6 +153,8 @@ begin
     v_verdict.is_uncounted := true;
   elsif p_lease.sending_at is not null then
     v_verdict := private.verdict(p_target.id, 'unconfirmed', 'NX435', 'refused');
+  elsif p_code = 'NX430' then
+    v_verdict := private.paused(p_target, true, p_now);
   elsif p_code = 'NX434' then
     v_verdict.state := 'missed';
   elsif p_code = 'NX410' then

@@ -1,6 +1,6 @@
 -- Trigger on connections
 -- Why:     what was scheduled to an account that is being disconnected fails in the same transaction, and is told.
--- Caller:  private.disconnect(). An account that only needs a reconnect keeps its schedule: the person may be in time.
+-- Caller:  private.disconnect(). An account that only needs a reconnect is paused: see pause.sql.
 -- Errors:  none.
 -- Locks:   the connection is held; queue rows without waiting, then targets. A row that a worker holds is skipped: its
 --          call of mark_sending waits for the connection and is then refused (NX431), and a claim refuses it as well. So

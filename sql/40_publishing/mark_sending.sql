@@ -92,6 +92,7 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_lease private.queue;
   v_target public.post_targets;
+  v_verdict private.target_verdict;
   v_code text;
 begin
   for v_lease in
@@ -101,7 +102,11 @@ begin
   loop
     select * into v_target from public.post_targets t where t.id = v_lease.subject_id;
     v_code := private.reason_to_refuse(v_target, v_lease, p_now);
-    if v_code in ('NX430', 'NX431', 'NX432', 'NX434') then
+    if v_code = 'NX430' then
+      v_verdict := private.paused(v_target, true, p_now);
+      v_verdict.outcome := 'refused';
+      perform private.settle_targets(array[v_verdict], p_now);
+    elsif v_code in ('NX431', 'NX432', 'NX434') then
       perform private.settle_targets(array[
         private.verdict(v_target.id, case v_code when 'NX434' then 'missed' else 'failed' end::public.target_state,
                         v_code, 'refused')], p_now);
@@ -110,7 +115,7 @@ begin
 end;
 $$;
 comment on function private.refuse_marks(uuid, private.target_mark[], timestamptz) is
-  'Ends leases that may not be sent any more: failed, or missed.';
+  'Ends leases that may not be sent any more: failed, missed, or paused until the account is connected again.';
 
 create function private.save_progress(
   p_worker_id uuid, p_target_id uuid, p_attempt int, p_progress jsonb, p_now timestamptz default now()

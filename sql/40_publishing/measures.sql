@@ -17,11 +17,12 @@ create type private.rule_subject as (
 );
 comment on type private.rule_subject is 'A target as its platform will see it, and when.';
 
--- Without a title of its own a video of YouTube takes the first line of its text; one of TikTok belongs to photos alone.
+-- A title of YouTube is that of the target, of the post, or the first line of the text; one of TikTok belongs to photos
+-- alone.
 create function private.subject_of(p_target_id uuid, p_at timestamptz, p_now timestamptz) returns private.rule_subject
 language sql stable security invoker set search_path = '' as $$
   select row(t.id, t.post_id, t.platform_id,
-    case t.platform_id when 'youtube' then coalesce(substring(o.options ->> 'title' from '^.*\S.*$'),
+    case t.platform_id when 'youtube' then coalesce(substring(coalesce(o.options ->> 'title', p.title) from '^.*\S.*$'),
                          left(split_part(btrim(coalesce(t.text, p.body), E' \t\r\n'), E'\n', 1), 100))
                        when 'tiktok' then o.options ->> 'title' end,
     coalesce(t.text, p.body), o.options, greatest(coalesce(p_at, t.scheduled_at), p_now))::private.rule_subject

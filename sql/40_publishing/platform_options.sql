@@ -30,7 +30,7 @@ comment on column public.platform_options.is_required is 'Whether a post cannot 
 comment on column public.platform_options.meaning is 'What it is for, in words for people.';
 
 insert into public.platform_options (platform_id, option, kind, allowed, most, is_required, meaning) values
-  ('youtube', 'title', 'text', null, 100, false, 'Title of the video; without it the first line of the text.'),
+  ('youtube', 'title', 'text', null, 100, false, 'Title of the video; without it that of the post, or the first line.'),
   ('youtube', 'privacy', 'choice', array['public', 'unlisted', 'private'], null, false, 'Who can see the video.'),
   ('youtube', 'made_for_kids', 'flag', null, null, true, 'Whether the video is made for children; the law wants an answer.'),
   ('youtube', 'tags', 'texts', null, 100, false, 'Words by which the video is found.'),

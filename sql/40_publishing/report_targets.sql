@@ -159,7 +159,7 @@ begin
     when p_report.outcome = 'unconfirmed' then
       v_verdict := private.end_with(v_verdict, 'unconfirmed', 'NX435');
     when p_report.outcome = 'reconnect' then
-      v_verdict := private.end_with(v_verdict, 'failed', 'NX430');
+      v_verdict := private.wait_for_account(v_verdict, p_report, p_lease, p_target, p_now);
     when v_is_sent and p_report.outcome in ('unknown', 'released') then
       v_verdict := private.probe_later(v_verdict, p_report, p_lease, p_now);
     when p_report.outcome = 'released' then
@@ -176,6 +176,31 @@ end;
 $$;
 comment on function private.judge_report(private.target_report, private.queue, public.post_targets, timestamptz) is
   'What becomes of a target whose attempt ended without success.';
+
+-- The account may have been connected again, or disconnected, while the worker was at it.
+create function private.wait_for_account(
+  p_verdict private.target_verdict, p_report private.target_report, p_lease private.queue,
+  p_target public.post_targets, p_now timestamptz
+) returns private.target_verdict
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_state public.connection_state := (select c.state from public.connections c where c.id = p_target.connection_id);
+  v_paused private.target_verdict;
+begin
+  if v_state = 'active' then
+    return private.try_later(p_verdict, p_report, p_lease, p_target, p_now);
+  elsif v_state is distinct from 'needs_reconnect' then
+    return private.end_with(p_verdict, 'failed', 'NX431');
+  end if;
+  v_paused := private.paused(p_target, true, p_now);
+  v_paused.outcome := p_verdict.outcome;
+  v_paused.http_status := p_verdict.http_status;
+  return v_paused;
+end;
+$$;
+comment on function private.wait_for_account(private.target_verdict, private.target_report, private.queue,
+  public.post_targets, timestamptz) is
+  'The platform refused the token: paused until the account is connected again; tried again where it is already.';
 
 create function private.end_with(p_verdict private.target_verdict, p_state public.target_state, p_code text)
 returns private.target_verdict

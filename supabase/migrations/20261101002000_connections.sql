@@ -566,8 +566,28 @@ language sql immutable security invoker set search_path = '' as $$
 $$;
 comment on function private.usable_until(private.token_vault) is 'When this set of tokens ends for good; NULL is never.';
 
--- Ten minutes before the token ends, or a fifth of its life for short ones. The job that is renewing right now may still
--- be leased: enqueue() then makes it due again once it is reported.
+-- Instagram renews a token when it is a day old, not earlier. (Instagram platform documentation, refresh_access_token)
+create function private.renewable_after(p_connection_id uuid) returns interval
+language sql stable security invoker set search_path = '' as $$
+  select case when c.platform_id = 'instagram' then interval '24 hours' else interval '0' end
+  from public.connections c where c.id = p_connection_id
+$$;
+comment on function private.renewable_after(uuid) is 'How old a token of this account has to be before the platform renews it.';
+
+-- A token of hours is renewed ten minutes before its end, or a fifth of its life if that is less. One of weeks is renewed
+-- when a fifth of its life is left: days in which a platform may be down without anybody having to connect again.
+create function private.refresh_at(p_ends_at timestamptz, p_renewable_after interval, p_now timestamptz)
+returns timestamptz
+language sql immutable security invoker set search_path = '' as $$
+  select greatest(p_now + p_renewable_after,
+    p_ends_at - case when p_ends_at - p_now <= interval '2 days'
+      then least(interval '10 minutes', greatest(p_ends_at - p_now, interval '0') / 5)
+      else (p_ends_at - p_now) / 5 end)
+$$;
+comment on function private.refresh_at(timestamptz, interval, timestamptz) is
+  'When a token that was given now and ends then is renewed.';
+
+-- The job that is renewing right now may still be leased: enqueue() then makes it due again once it is reported.
 create function private.schedule_refresh(p_vault private.token_vault, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
@@ -575,8 +595,8 @@ begin
     perform private.dequeue('refresh', p_vault.connection_id);
     return;
   end if;
-  perform private.enqueue('refresh', p_vault.connection_id, p_vault.access_expires_at
-    - least(interval '10 minutes', greatest(p_vault.access_expires_at - p_now, interval '0') / 5), p_now);
+  perform private.enqueue('refresh', p_vault.connection_id, private.refresh_at(
+    p_vault.access_expires_at, private.renewable_after(p_vault.connection_id), p_now), p_now);
 end;
 $$;
 comment on function private.schedule_refresh(private.token_vault, timestamptz) is 'Plans the next renewal of a token.';
@@ -1498,30 +1518,6 @@ $$;
 comment on function private.drop_unconfirmed_connections(timestamptz) is
   'Housekeeping: after ten minutes what nobody confirmed is given back to the platform, and every row deleted.';
 
-create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
-language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  v_connection public.connections;
-  v_count bigint := 0;
-begin
-  for v_connection in
-    select c.* from public.connections c
-    where c.state = 'active' and c.usable_until > p_now and c.usable_until <= p_now + interval '7 days'
-      and c.connected_at < p_now - interval '1 day' -- a grant that is short by nature is no news
-      and not exists (select from public.notifications n
-                      where n.user_id = c.user_id and n.kind = 'connection_expires_soon' and n.subject_id = c.id
-                        and n.created_at > p_now - interval '7 days')
-    order by c.usable_until limit private.setting_int('housekeeping_batch')
-  loop
-    perform private.notify(v_connection.user_id, 'connection_expires_soon', 'connection', v_connection.id, null, p_now);
-    v_count := v_count + 1;
-  end loop;
-  return v_count;
-end;
-$$;
-comment on function private.remind_of_expiring_grants(timestamptz) is
-  'Housekeeping: a week before an account must be connected again, its person is told, once.';
-
 create function private.end_expired_grants(p_now timestamptz default now()) returns bigint
 language sql volatile security invoker set search_path = '' as $$
   select count(*) filter (where private.revoke_connection(c.id, 'grant_expired', c.token_generation, p_now))
@@ -1533,12 +1529,106 @@ $$;
 comment on function private.end_expired_grants(timestamptz) is
   'Housekeeping: a grant that ran out for good becomes needs_reconnect, and its person is told.'; -- P6.8
 
+-- A renewal that failed ten times in a row is an alarm, not the end: the grant is still there, and the platform may be back.
+create function private.revive_refreshes(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_ids uuid[] := array(
+    select distinct l.subject_id from private.dead_letters l
+    join private.token_vault v on v.connection_id = l.subject_id and v.sealed_refresh is not null
+    where l.lane = 'refresh' and l.died_at > p_now - interval '90 days'
+      and not exists (select from private.queue q where q.lane = 'refresh' and q.subject_id = l.subject_id)
+    limit private.setting_int('housekeeping_batch'));
+begin
+  perform private.enqueue('refresh', i, p_now + interval '1 hour', p_now) from unnest(v_ids) i;
+  return cardinality(v_ids);
+end;
+$$;
+comment on function private.revive_refreshes(timestamptz) is
+  'Housekeeping: a renewal that was given up begins anew after an hour, as long as the account is connected.';
+
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('forget_oauth_flows', 'private.forget_oauth_flows', 200),
   ('drop_unconfirmed_connections', 'private.drop_unconfirmed_connections', 205),
   ('expire_revocations', 'private.expire_revocations', 210),
   ('end_expired_grants', 'private.end_expired_grants', 220),
-  ('remind_of_expiring_grants', 'private.remind_of_expiring_grants', 230);
+  ('revive_refreshes', 'private.revive_refreshes', 225);
+
+-- ==== sql/20_connections/reminders.sql
+
+-- private.grant_reminders, private.remind_of_expiring_grants(now)
+-- Why:     a grant that nobody can renew without the person (LinkedIn's 60 days, Instagram when renewing fails) is announced
+--          14, 7, 3 and 1 days before it ends, so that no scheduled post meets a dead token.
+-- Caller:  private.housekeeping(). Bounded by the setting housekeeping_batch.
+-- Errors:  none.
+-- Repeat:  safe: each step once per grant. When housekeeping was down for days, the steps that it missed are not made up
+--          for: the person gets the one that is true now.
+-- Locks:   none but the rows that it inserts.
+
+create table private.grant_reminders (
+  connection_id uuid not null references public.connections (id) on delete cascade,
+  usable_until timestamptz not null,
+  days int not null,
+  reminded_at timestamptz not null,
+  primary key (connection_id, usable_until, days),
+  constraint days_are_positive check (days > 0)
+);
+comment on table private.grant_reminders is 'Which reminders a grant has had. A renewed grant ends at another time and begins anew.';
+
+-- A token that renews itself (its own refresh token) is due for that before any reminder: it is news only when that fails.
+create function private.ends_without_person(p_connection public.connections) returns boolean
+language sql stable security invoker set search_path = '' as $$
+  select v.sealed_refresh is null or v.refresh_expires_at is distinct from v.access_expires_at
+         or (p_connection).last_error_code is not null
+  from private.token_vault v where v.connection_id = (p_connection).id
+$$;
+comment on function private.ends_without_person(public.connections) is
+  'Whether this grant will end at usable_until unless the person connects the account again.';
+
+create function private.remind_of_expiring_grants(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_due record;
+  v_count bigint := 0;
+begin
+  for v_due in
+    select c.id, c.user_id, c.usable_until, s.days
+    from public.connections c
+    cross join lateral (select min(d) as days from unnest(array[14, 7, 3, 1]) d
+                        where c.usable_until <= p_now + make_interval(days => d)) s
+    where c.state = 'active' and c.usable_until > p_now and c.usable_until <= p_now + interval '14 days'
+      and c.usable_until > c.connected_at + interval '15 days' -- a grant that is short by nature is no news
+      and not exists (select from private.grant_reminders r
+                      where r.connection_id = c.id and r.usable_until = c.usable_until and r.days <= s.days)
+      and private.ends_without_person(c)
+    order by c.usable_until limit private.setting_int('housekeeping_batch')
+  loop
+    insert into private.grant_reminders (connection_id, usable_until, days, reminded_at)
+      values (v_due.id, v_due.usable_until, v_due.days, p_now);
+    perform private.notify(v_due.user_id, 'connection_expires_soon', 'connection', v_due.id, 'days_' || v_due.days, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.remind_of_expiring_grants(timestamptz) is
+  'Housekeeping: 14, 7, 3 and 1 days before an account must be connected again, its person is told, each once.';
+
+create function private.forget_reminders(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.grant_reminders r where r.usable_until < p_now - interval '30 days';
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.forget_reminders(timestamptz) is 'Housekeeping: reminders of grants that ended a month ago.';
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('remind_of_expiring_grants', 'private.remind_of_expiring_grants', 230),
+  ('forget_reminders', 'private.forget_reminders', 231);
 
 -- ==== sql/20_connections/data_catalogue.sql
 
@@ -1573,6 +1663,8 @@ select private.register_data('private.pending_connections', 'user_id', 'features
 select private.register_data('queue.refresh', 'with:subject_id', 'features', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
 select private.register_data('queue.revoke', 'with:subject_id', 'features', 'expire', '{"user.unique_id": "*"}', p_retain_for => '24 hours',
   p_anchor => 'disconnect', p_kind => 'queue');
+select private.register_data('private.grant_reminders', 'connection_id=>public.connections', 'features', 'delete_row',
+  '{"user.unique_id": "connection_id", "user.account": "usable_until days reminded_at"}', p_retain_for => '30 days', p_anchor => 'closed');
 
 -- ==== policies/20_connections/platforms.sql
 
@@ -1704,3 +1796,9 @@ grant execute on function private.count_key_use() to service_role;
 grant execute on function worker.tokens_to_rewrap(text, int) to service_role;
 grant execute on function worker.rewrap_token(text, uuid, text, text, text) to service_role;
 grant execute on function worker.count_key_use() to service_role;
+
+-- ==== policies/20_connections/reminders.sql
+
+-- Nobody: housekeeping reads and writes it.
+
+alter table private.grant_reminders enable row level security;

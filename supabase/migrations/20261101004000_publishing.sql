@@ -22,7 +22,8 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX421', 'The state of this target does not allow that', 'Reload the post and look at its state.', 409),
   ('NX422', 'A post that is being published cannot be deleted', 'Wait for the outcome, which takes seconds.', 409),
   ('NX423', 'A post that is being published cannot be changed', 'Wait for the outcome, which takes seconds.', 409),
-  ('NX430', 'The platform ended the connection to this account', 'Connect the account again, then retry.', 409),
+  ('NX430', 'The platform ended the connection to this account', 'Connect the account again: what is in time goes on by itself.',
+   409),
   ('NX431', 'The account was disconnected before the post was due', 'Connect the account again, then retry.', 409),
   ('NX432', 'Your account could not be used when the post was due', 'Unlock your account, then retry.', 409),
   ('NX434', 'The post could not be published within its time window', 'Retry, or choose another time.', 409),
@@ -422,7 +423,7 @@ comment on column public.platform_options.is_required is 'Whether a post cannot 
 comment on column public.platform_options.meaning is 'What it is for, in words for people.';
 
 insert into public.platform_options (platform_id, option, kind, allowed, most, is_required, meaning) values
-  ('youtube', 'title', 'text', null, 100, false, 'Title of the video; without it the first line of the text.'),
+  ('youtube', 'title', 'text', null, 100, false, 'Title of the video; without it that of the post, or the first line.'),
   ('youtube', 'privacy', 'choice', array['public', 'unlisted', 'private'], null, false, 'Who can see the video.'),
   ('youtube', 'made_for_kids', 'flag', null, null, true, 'Whether the video is made for children; the law wants an answer.'),
   ('youtube', 'tags', 'texts', null, 100, false, 'Words by which the video is found.'),
@@ -948,11 +949,12 @@ create type private.rule_subject as (
 );
 comment on type private.rule_subject is 'A target as its platform will see it, and when.';
 
--- Without a title of its own a video of YouTube takes the first line of its text; one of TikTok belongs to photos alone.
+-- A title of YouTube is that of the target, of the post, or the first line of the text; one of TikTok belongs to photos
+-- alone.
 create function private.subject_of(p_target_id uuid, p_at timestamptz, p_now timestamptz) returns private.rule_subject
 language sql stable security invoker set search_path = '' as $$
   select row(t.id, t.post_id, t.platform_id,
-    case t.platform_id when 'youtube' then coalesce(substring(o.options ->> 'title' from '^.*\S.*$'),
+    case t.platform_id when 'youtube' then coalesce(substring(coalesce(o.options ->> 'title', p.title) from '^.*\S.*$'),
                          left(split_part(btrim(coalesce(t.text, p.body), E' \t\r\n'), E'\n', 1), 100))
                        when 'tiktok' then o.options ->> 'title' end,
     coalesce(t.text, p.body), o.options, greatest(coalesce(p_at, t.scheduled_at), p_now))::private.rule_subject
@@ -2277,7 +2279,7 @@ insert into private.definer_ledger (function_name, reason) values
 
 -- Trigger on connections
 -- Why:     what was scheduled to an account that is being disconnected fails in the same transaction, and is told.
--- Caller:  private.disconnect(). An account that only needs a reconnect keeps its schedule: the person may be in time.
+-- Caller:  private.disconnect(). An account that only needs a reconnect is paused: see pause.sql.
 -- Errors:  none.
 -- Locks:   the connection is held; queue rows without waiting, then targets. A row that a worker holds is skipped: its
 --          call of mark_sending waits for the connection and is then refused (NX431), and a claim refuses it as well. So
@@ -2306,6 +2308,92 @@ create trigger _300_fail_targets after update of state on public.connections for
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.tg_connections__fail_targets', 'Changes targets and queue, whoever disconnects the account.');
+
+-- ==== sql/40_publishing/pause.sql
+
+-- private.paused(target, leased, now), triggers on connections
+-- Why:     when a platform ends a grant, what was scheduled to the account waits for the person, who may be in time: it stays
+--          scheduled, is not due before its time window ends, and says why (failure_code NX430). Connected again it goes
+--          on; what is too late by then, or was never connected again, is missed and told.
+-- Caller:  private.revoke_connection() and confirm_connection() through the triggers; claim, mark and report.
+-- Errors:  none.
+-- Repeat:  safe.
+-- Locks:   the connection is held; queue rows without waiting, then targets. What a worker has in hand is skipped: its mark
+--          or its report pauses it.
+
+create function private.paused(p_target public.post_targets, p_is_leased boolean, p_now timestamptz)
+returns private.target_verdict
+language plpgsql stable security invoker set search_path = '' as $$
+declare
+  v_verdict private.target_verdict := private.verdict(p_target.id, 'scheduled', 'NX430');
+begin
+  v_verdict.due_at := p_target.scheduled_at + p_target.tolerance + interval '1 second';
+  v_verdict.is_uncounted := p_is_leased;
+  if v_verdict.due_at <= p_now then
+    v_verdict.state := 'missed';
+    v_verdict.due_at := null;
+  end if;
+  return v_verdict;
+end;
+$$;
+comment on function private.paused(public.post_targets, boolean, timestamptz) is
+  'The verdict on a target whose account has to be connected again: put off to the end of its time window, then missed.';
+
+create function private.waiting_targets(p_connection_id uuid, p_user_id uuid) returns public.post_targets[]
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  return array(
+    select w.target from (
+      select t as target from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+      where t.connection_id = p_connection_id and t.user_id = p_user_id and t.state = 'scheduled'
+        and q.worker_id is null and q.sending_at is null
+      order by q.subject_id for update of q skip locked) w);
+end;
+$$;
+comment on function private.waiting_targets(uuid, uuid) is
+  'What is scheduled on an account and in no worker''s hand; their queue rows are locked.';
+
+create function private.tg_connections__pause_targets() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.settle_targets(array(
+    select private.paused(w, false, new.updated_at)
+    from unnest(private.waiting_targets(new.id, new.user_id)) w), new.updated_at);
+  return null;
+end;
+$$;
+comment on function private.tg_connections__pause_targets() is
+  'AFTER UPDATE: an account that has to be connected again pauses what is scheduled on it (P6.8).';
+create trigger _310_pause_targets after update of state on public.connections for each row
+  when (new.state = 'needs_reconnect' and old.state = 'active')
+  execute function private.tg_connections__pause_targets();
+
+create function private.tg_connections__resume_targets() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_paused public.post_targets[] := array(
+    select w from unnest(private.waiting_targets(new.id, new.user_id)) w where w.failure_code = 'NX430');
+begin
+  update private.queue q set due_at = greatest(w.scheduled_at, new.connected_at)
+    from unnest(v_paused) w where q.lane = 'publish' and q.subject_id = w.id;
+  update public.post_targets t
+    set failure_code = null, failure_message = null, updated_at = new.connected_at
+    from unnest(v_paused) w where t.id = w.id;
+  perform private.settle_targets(array(
+    select private.paused(w, false, new.connected_at) from unnest(v_paused) w
+    where w.scheduled_at + w.tolerance < new.connected_at), new.connected_at);
+  return null;
+end;
+$$;
+comment on function private.tg_connections__resume_targets() is
+  'AFTER UPDATE: an account that was connected again goes on with what is still in time; the rest is missed.';
+create trigger _320_resume_targets after update of state on public.connections for each row
+  when (new.state = 'active' and old.state = 'needs_reconnect')
+  execute function private.tg_connections__resume_targets();
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_connections__pause_targets', 'Changes targets and queue when a worker or housekeeping ends a grant.'),
+  ('private.tg_connections__resume_targets', 'Changes targets and queue when a person connects the account again.');
 
 -- ==== sql/40_publishing/pace_leases.sql
 
@@ -2623,6 +2711,8 @@ begin
     v_verdict.is_uncounted := true;
   elsif p_lease.sending_at is not null then
     v_verdict := private.verdict(p_target.id, 'unconfirmed', 'NX435', 'refused');
+  elsif p_code = 'NX430' then
+    v_verdict := private.paused(p_target, true, p_now);
   elsif p_code = 'NX434' then
     v_verdict.state := 'missed';
   elsif p_code = 'NX410' then
@@ -2770,6 +2860,7 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_lease private.queue;
   v_target public.post_targets;
+  v_verdict private.target_verdict;
   v_code text;
 begin
   for v_lease in
@@ -2779,7 +2870,11 @@ begin
   loop
     select * into v_target from public.post_targets t where t.id = v_lease.subject_id;
     v_code := private.reason_to_refuse(v_target, v_lease, p_now);
-    if v_code in ('NX430', 'NX431', 'NX432', 'NX434') then
+    if v_code = 'NX430' then
+      v_verdict := private.paused(v_target, true, p_now);
+      v_verdict.outcome := 'refused';
+      perform private.settle_targets(array[v_verdict], p_now);
+    elsif v_code in ('NX431', 'NX432', 'NX434') then
       perform private.settle_targets(array[
         private.verdict(v_target.id, case v_code when 'NX434' then 'missed' else 'failed' end::public.target_state,
                         v_code, 'refused')], p_now);
@@ -2788,7 +2883,7 @@ begin
 end;
 $$;
 comment on function private.refuse_marks(uuid, private.target_mark[], timestamptz) is
-  'Ends leases that may not be sent any more: failed, or missed.';
+  'Ends leases that may not be sent any more: failed, missed, or paused until the account is connected again.';
 
 create function private.save_progress(
   p_worker_id uuid, p_target_id uuid, p_attempt int, p_progress jsonb, p_now timestamptz default now()
@@ -3075,7 +3170,7 @@ begin
     when p_report.outcome = 'unconfirmed' then
       v_verdict := private.end_with(v_verdict, 'unconfirmed', 'NX435');
     when p_report.outcome = 'reconnect' then
-      v_verdict := private.end_with(v_verdict, 'failed', 'NX430');
+      v_verdict := private.wait_for_account(v_verdict, p_report, p_lease, p_target, p_now);
     when v_is_sent and p_report.outcome in ('unknown', 'released') then
       v_verdict := private.probe_later(v_verdict, p_report, p_lease, p_now);
     when p_report.outcome = 'released' then
@@ -3092,6 +3187,31 @@ end;
 $$;
 comment on function private.judge_report(private.target_report, private.queue, public.post_targets, timestamptz) is
   'What becomes of a target whose attempt ended without success.';
+
+-- The account may have been connected again, or disconnected, while the worker was at it.
+create function private.wait_for_account(
+  p_verdict private.target_verdict, p_report private.target_report, p_lease private.queue,
+  p_target public.post_targets, p_now timestamptz
+) returns private.target_verdict
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_state public.connection_state := (select c.state from public.connections c where c.id = p_target.connection_id);
+  v_paused private.target_verdict;
+begin
+  if v_state = 'active' then
+    return private.try_later(p_verdict, p_report, p_lease, p_target, p_now);
+  elsif v_state is distinct from 'needs_reconnect' then
+    return private.end_with(p_verdict, 'failed', 'NX431');
+  end if;
+  v_paused := private.paused(p_target, true, p_now);
+  v_paused.outcome := p_verdict.outcome;
+  v_paused.http_status := p_verdict.http_status;
+  return v_paused;
+end;
+$$;
+comment on function private.wait_for_account(private.target_verdict, private.target_report, private.queue,
+  public.post_targets, timestamptz) is
+  'The platform refused the token: paused until the account is connected again; tried again where it is already.';
 
 create function private.end_with(p_verdict private.target_verdict, p_state public.target_state, p_code text)
 returns private.target_verdict

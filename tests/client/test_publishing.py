@@ -144,6 +144,16 @@ def test_disconnecting_fails_what_was_scheduled(ada: Person, db_url: str) -> Non
     assert failed.failure_message
 
 
+def test_an_account_to_connect_again_pauses_what_was_scheduled(ada: Person, db_url: str) -> None:
+    post, target = draft(ada, db_url)
+    ada.client.publishing.schedule(post.id, in_hours(1))
+    assert not ada.client.publishing.targets.get(target.id).is_paused
+    worker_fact(db_url, "select private.revoke_connection(%s, 'invalid_grant')", target.connection_id)
+    (paused,) = ada.client.publishing.wait_until_settled(post.id, timeout=0)
+    assert (paused.state, paused.is_paused) == (TargetState.SCHEDULED, True)
+    assert paused.failure_message == "The platform ended the connection to this account"
+
+
 def test_retry_what_failed(ada: Person, db_url: str) -> None:
     post, target = draft(ada, db_url)
     with pytest.raises(errors.WrongState):

@@ -207,18 +207,12 @@ def test_a_malformed_report_is_refused(db: psycopg.Connection, worker: uuid.UUID
         db.execute("select worker.report_revocations(%s, '{}')", (worker,))
 
 
-def test_grants_that_run_out_are_announced_and_then_ended(
-    db: psycopg.Connection, person: Person, worker: uuid.UUID
-) -> None:
+def test_grants_that_run_out_are_ended(db: psycopg.Connection, person: Person, worker: uuid.UUID) -> None:
     account = connect_account(db, person, refresh=False)
     db.execute(
         "update public.connections set usable_until = now() + interval '60 days' where id = %s", (account,)
     )
-    remind = "select private.remind_of_expiring_grants(now() + %s::interval)"
     end = "select private.end_expired_grants(now() + %s::interval)"
-    assert db.execute(remind, ("52 days",)).fetchone() == (0,)
-    assert db.execute(remind, ("53 days 1 hour",)).fetchone() == (1,)
-    assert db.execute(remind, ("53 days 2 hours",)).fetchone() == (0,)
     assert db.execute(end, ("59 days 23 hours",)).fetchone() == (0,)
     assert db.execute(end, ("60 days",)).fetchone() == (1,)
     assert db.execute("select state::text from public.connections where id = %s", (account,)).fetchone() == (

@@ -118,3 +118,59 @@ def test_only_live_workers_lease_and_only_connected_accounts_have_tokens(
     with as_worker(db):
         assert db.execute(LEASE, (account, worker, None)).fetchone() is None
         assert not store(db, account, worker, 2)
+
+
+@pytest.mark.parametrize(
+    ("life", "wait", "expected"),
+    [
+        ("2 hours", "0", "1 hour 50 minutes"),
+        ("30 minutes", "0", "24 minutes"),
+        ("2 days", "0", "47 hours 50 minutes"),
+        ("60 days", "0", "48 days"),
+        ("60 days", "24 hours", "48 days"),
+        ("25 hours", "24 hours", "24 hours 50 minutes"),
+        (
+            "1 hour",
+            "24 hours",
+            "24 hours",
+        ),  # cannot be renewed before, so that it is too late: the person connects again
+        ("-1 hour", "0", "-1 hour"),
+    ],
+)
+def test_when_a_token_is_renewed(db: psycopg.Connection, life: str, wait: str, expected: str) -> None:
+    row = db.execute(
+        """select private.refresh_at(now() + %s::interval, %s::interval, now())
+                  = greatest(now(), now() + %s::interval)""",
+        (life, wait, expected),
+    ).fetchone()
+    assert row == (True,)
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("x", "0"), ("instagram", "24 hours")])
+def test_only_instagram_wants_its_tokens_to_be_a_day_old(
+    db: psycopg.Connection, worker: uuid.UUID, platform: str, expected: str
+) -> None:
+    account = connect_account(db, create_person(db), platform)
+    row = db.execute("select private.renewable_after(%s) = %s::interval", (account, expected)).fetchone()
+    assert row == (True,)
+
+
+def test_a_renewal_that_was_given_up_begins_anew(
+    db: psycopg.Connection, worker: uuid.UUID, account: uuid.UUID
+) -> None:
+    revive = "select private.revive_refreshes(now() + %s::interval)"
+    other = connect_account(db, create_person(db))
+    for connection in (account, other):
+        db.execute("select private.dequeue('refresh', %s)", (connection,))
+        db.execute(
+            """insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at)
+               values ('refresh', %s, 10, 'HTTP_503', now())""",
+            (connection,),
+        )
+    db.execute("select private.disconnect(%s)", (other,))
+    assert db.execute(revive, ("5 minutes",)).fetchone() == (1,)
+    assert db.execute(revive, ("10 minutes",)).fetchone() == (0,)
+    planned = db.execute(
+        "select subject_id, due_at = now() + interval '65 minutes', attempt from private.queue where lane = 'refresh'"
+    ).fetchall()
+    assert planned == [(account, True, 0)]

@@ -302,6 +302,14 @@ def test_a_video_without_a_title_takes_the_first_line(
     )
 
 
+def test_a_video_takes_the_title_of_its_post(db: psycopg.Connection) -> None:
+    scene = make_scene(db, "youtube", "< in the text only counts there")
+    db.execute("update public.posts set title = %s", ("x" * 101,))
+    set_options(scene, {"made_for_kids": True})
+    attach(scene, "video", "video/mp4")
+    assert [rule for rule, _ in problems(db, scene.target)] == ["forbidden_characters", "title_length"]
+
+
 def test_a_limit_that_was_lowered_holds_from_its_day_on(db: psycopg.Connection) -> None:
     rows = db.execute(
         """select day::text, r.value from unnest(array['2025-12-17', '2025-12-18']::date[]) day,

@@ -221,8 +221,10 @@ class FakeDatabase:
         match result.outcome:
             case "published" | "unconfirmed":
                 held.state = result.outcome
-            case "rejected" | "reconnect":
+            case "rejected":
                 held.state = "failed"
+            case "reconnect":  # paused: due again when its time window ends
+                held.state, held.sending_at, held.due_at = "scheduled", None, now() + timedelta(hours=1)
             case "retry" | "released":
                 held.state, held.sending_at, held.due_at = "scheduled", None, now() + wait
             case "unknown":
