@@ -104,7 +104,7 @@ def test_a_killed_worker_neither_loses_nor_repeats_a_post(
         creator.client.publishing.publish_now(post.id)
         until_there()
         doomed.kill()
-    _let_its_lease_run_out(quick_api)
+    let_its_lease_run_out(quick_api)
     with running_worker(quick_api, sandbox, tmp_path):
         (target,) = creator.client.publishing.wait_until_settled(post.id, timeout=60, poll_seconds=0.05)
     copies = [published for published in sandbox.control.posts(platform) if published.text == text]
@@ -112,7 +112,7 @@ def test_a_killed_worker_neither_loses_nor_repeats_a_post(
     assert target.external_id == copies[0].id
 
 
-def _let_its_lease_run_out(api: Api) -> None:
+def let_its_lease_run_out(api: Api) -> None:
     """What minutes without a heartbeat do: everything of the dead worker happened long ago."""
     with psycopg.connect(api.db_url, autocommit=True) as connection:
         connection.execute("update private.workers set heartbeat_at = heartbeat_at - interval '10 minutes'")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.sandbox.flow import REDIRECT, Client, png
 from tests.sandbox.test_linkedin import post, single, upload
+from tests.sandbox.test_youtube_reads import Caller
 from tests.sandbox.test_youtube_upload import VIDEO, Upload
 from workers.sandbox import Sandbox
 from workers.sandbox import saved as saving
@@ -136,3 +137,15 @@ def test_without_a_directory_nothing_is_kept(tmp_path: Path) -> None:
     with Sandbox.start(redirect_uris=[REDIRECT]) as sandbox:
         sandbox.control.add_person("ada", "Ada Lakes", "adafilms")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_videos_are_shown_again_with_their_thumbnails(tmp_path: Path) -> None:
+    with started(tmp_path) as client:
+        maya = Caller(client)
+        maya.thumbnail(maya.upload.whole(snippet={"tags": ["dawn"]}), png(16, 9))
+        [before] = client.sandbox.control.posts("youtube")
+    with started(tmp_path) as client:
+        [after] = client.sandbox.control.posts("youtube")
+        assert (after.details, after.media[0].sha256) == (before.details, before.media[0].sha256)
+        assert client.http.get(f"/_sandbox/media/{after.details['thumbnail']}").content == png(16, 9)
+        client.sandbox.control.reset()
