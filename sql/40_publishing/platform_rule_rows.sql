@@ -156,6 +156,8 @@ insert into public.platform_rules
    'Instagram platform documentation, comments', '2026-11-20', '2024-01-01'),
   ('instagram', 'follow_up_length', 300, null, 'characters', 'error',
    'Instagram platform documentation, IG User mentions', '2026-11-20', '2024-01-01'),
+  ('instagram', 'follow_up_scopes', null, array['instagram_business_manage_comments'], 'scopes', 'error',
+   'Instagram platform documentation, comments', '2026-11-27', '2024-01-01'),
   ('tiktok', 'text_length', 2200, null, 'UTF-16 units', 'error',
    'TikTok Content Posting API, direct post', '2026-11-20', '2024-01-01'),
   ('tiktok', 'title_length', 90, null, 'UTF-16 units', 'error',

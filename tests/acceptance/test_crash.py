@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 import pytest
@@ -19,13 +19,32 @@ from nexora_client import Platform, TargetState
 from tests.support.api import Api
 from tests.support.creators import Creator, new_creator, png
 from tests.support.gate import Gate
+from tests.support.media import jpeg, mp4
 from tests.support.running import running_worker
 from tests.support.waiting import wait_until
 from workers.sandbox import Sandbox
 
 Stop = Callable[[Gate, Sandbox, Platform], AbstractContextManager[Callable[[], None]]]
-SEND = {Platform.X: "^/x/2/tweets$", Platform.LINKEDIN: "^/linkedin/rest/posts$"}
-UPLOAD = {Platform.X: "^/x/2/media/upload", Platform.LINKEDIN: "^/linkedin/dms-uploads"}
+SEND = {
+    Platform.X: "^/x/2/tweets$",
+    Platform.LINKEDIN: "^/linkedin/rest/posts$",
+    Platform.INSTAGRAM: "/media_publish$",
+    Platform.TIKTOK: "^/tiktok/video/",
+}
+UPLOAD = {
+    Platform.X: "^/x/2/media/upload",
+    Platform.LINKEDIN: "^/linkedin/dms-uploads",
+    Platform.INSTAGRAM: "/media$",
+    Platform.TIKTOK: "/video/init/$",
+}
+FILES: dict[Platform, dict[str, Any]] = {
+    Platform.INSTAGRAM: {"image": jpeg(), "mime_type": "image/jpeg"},
+    Platform.TIKTOK: {
+        "image": mp4(),
+        "mime_type": "video/mp4",
+        "options": {"mode": "direct", "privacy_level": "PUBLIC_TO_EVERYONE"},
+    },
+}
 
 
 def at_gate(path: str, when: Literal["before", "after"]) -> Stop:
@@ -74,17 +93,22 @@ POINTS = [
     Point("before the report", at_gate("/rpc/report_targets", "before")),
     Point("reported, the answer is lost", at_gate("/rpc/report_targets", "after")),
 ]
-# LinkedIn differs from X in how it is asked what became of a post; everything before that is the same code.
+# The others differ from X in their uploads and in how they are asked what became of a post; the rest is the same code.
 CASES = [(Platform.X, point) for point in POINTS] + [
-    (Platform.LINKEDIN, point) for point in POINTS if "platform" in point.name or "said" in point.name
+    (platform, point)
+    for platform in (Platform.LINKEDIN, Platform.INSTAGRAM, Platform.TIKTOK)
+    for point in POINTS
+    if "platform" in point.name
+    or "said" in point.name
+    or ("image" in point.name and platform is not Platform.LINKEDIN)
 ]
 
 
 @pytest.fixture(scope="module")
 def creator(quick_api: Api, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Creator]:
-    """Somebody with both platforms connected."""
+    """Somebody with all these platforms connected."""
     with running_worker(quick_api, sandbox, tmp_path_factory.mktemp("connect")) as worker:
-        somebody = new_creator(quick_api, sandbox, worker.web_url, Platform.X, Platform.LINKEDIN)
+        somebody = new_creator(quick_api, sandbox, worker.web_url, *SEND)
     with somebody:
         yield somebody
 
@@ -94,8 +118,10 @@ def test_a_killed_worker_neither_loses_nor_repeats_a_post(
     quick_api: Api, sandbox: Sandbox, creator: Creator, tmp_path: Path, platform: Platform, point: Point
 ) -> None:
     sandbox.control.clear_faults()
+    # One account makes more posts here than a person's in a minute.
+    sandbox.control.set_limits(**{"tiktok init": 1000, "tiktok posts": 1000})
     text = f"{platform.value}: {point.name}"
-    post = creator.draft(text, platform, image=png())
+    post = creator.draft(text, platform, **FILES.get(platform, {"image": png()}))
     with (
         Gate(quick_api.url) as gate,
         running_worker(quick_api, sandbox, tmp_path, gateway_url=gate.url) as doomed,

@@ -7,6 +7,7 @@ import uuid
 import zlib
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from nexora_client import Connection, Feature, NexoraClient, Platform, Post
 from tests.support.api import PASSWORD, Api
@@ -31,14 +32,21 @@ class Creator:
     def __exit__(self, *_: object) -> None:
         self.client.close()
 
-    def draft(self, body: str, *platforms: Platform, image: bytes | None = None) -> Post:
-        """A post with a draft target on each of the platforms."""
+    def draft(
+        self,
+        body: str,
+        *platforms: Platform,
+        image: bytes | None = None,
+        mime_type: str = "image/png",
+        options: dict[str, Any] | None = None,
+    ) -> Post:
+        """A post with a draft target on each of the platforms, and a file (`image`, of any type)."""
         post = self.client.content.posts.create(body)
         if image:
-            media = self.client.content.media.upload(image, "image/png", alt_text="a grey square")
+            media = self.client.content.media.upload(image, mime_type, alt_text="a grey square")
             self.client.content.posts.attach(post.id, media.id, position=1)
         for platform in platforms:
-            self.client.publishing.targets.add(post.id, self.connections[platform].id)
+            self.client.publishing.targets.add(post.id, self.connections[platform].id, options=options)
         return post
 
 

@@ -285,10 +285,9 @@ class TikTokPublisher:
         if claim.sending_at is None:
             return NotAccepted("never_sent")
         known = claim.progress or {}
-        if not isinstance(
-            known.get("publish_id"), str
-        ):  # photos whose answer was lost: there is no other way to look
-            return Unknown("publish_id_unknown", retry_after=_SLOWEST_PROBE)
+        if not isinstance(known.get("publish_id"), str):
+            # Photos whose answer was lost. Waiting changes nothing: the person shall soon be asked to look.
+            return Unknown("publish_id_unknown", retry_after=5.0)
         return await self._fetch(claim, token, known)
 
     async def _fetch(self, claim: PublishClaim, token: SecretToken, known: Mapping[str, Any]) -> Outcome:

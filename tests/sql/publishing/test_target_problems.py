@@ -261,7 +261,7 @@ def test_a_thumbnail_is_no_attachment(
         ("linkedin", ["x" * 1250], []),
         ("linkedin", ["x" * 1251], ["follow_up_length"]),
         ("linkedin", ["one", "two"], ["follow_up_count"]),
-        ("instagram", ["x" * 301], ["follow_up_length"]),
+        ("instagram", ["x" * 301], ["follow_up_length", "follow_up_scopes"]),
         ("tiktok", ["one"], ["follow_up_count"]),
     ],
 )
@@ -276,6 +276,20 @@ def test_follow_ups(db: psycopg.Connection, platform: str, parts: list[str], exp
             (scene.person.user_id, scene.target, position, part),
         )
     assert [rule for rule, _ in problems(db, scene.target)] == expected
+
+
+def test_comments_must_have_been_granted(db: psycopg.Connection) -> None:
+    scene = make_scene(db, "instagram")
+    attach(scene, "image", "image/jpeg")
+    db.execute(
+        "insert into public.target_follow_ups (user_id, target_id, body) values (%s, %s, 'First!')",
+        (scene.person.user_id, scene.target),
+    )
+    assert problems(db, scene.target) == [("follow_up_scopes", "error")]
+    with acting_as(db, scene.person), denied(db, "NX410"):
+        db.execute("select public.schedule_post(%s, now() + interval '1 hour')", (scene.post,))
+    db.execute("update public.connections set scopes = scopes || 'instagram_business_manage_comments'::text")
+    assert problems(db, scene.target) == []
 
 
 def test_parts_that_are_out_are_not_judged_any_more(scene: Scene) -> None:

@@ -100,4 +100,4 @@ async def test_a_state_that_cannot_be_read(response: Any, expected: Outcome) -> 
 
 async def test_an_attempt_of_which_nothing_is_known() -> None:
     assert await probe(complete(), sending_at=None) == NotAccepted("never_sent")
-    assert await probe(complete(), progress={"creator": "maya"}) == Unknown("publish_id_unknown", 1800.0)
+    assert await probe(complete(), progress={"creator": "maya"}) == Unknown("publish_id_unknown", 5.0)

@@ -32,9 +32,10 @@ def people() -> Iterator[Client]:
         pytest.param(2_000_000_001, id="2 GB", marks=[pytest.mark.slow, pytest.mark.timeout(480)]),
     ],
 )
-def test_the_peak_does_not_grow_with_the_file(people: Client, size: int) -> None:
-    token = people.tokens("youtube")["access_token"]
-    arguments = [people.sandbox.url, people.account("youtube"), str(size)]
+@pytest.mark.parametrize("platform", ["youtube", "tiktok"])
+def test_the_peak_does_not_grow_with_the_file(people: Client, platform: str, size: int) -> None:
+    token = people.tokens(platform)["access_token"]
+    arguments = [platform, people.sandbox.url, people.account(platform), str(size)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.workers.providers.upload_memory", *arguments],
         input=token + "\n",
@@ -45,7 +46,7 @@ def test_the_peak_does_not_grow_with_the_file(people: Client, size: int) -> None
         timeout=450,
     )
     told: dict[str, Any] = json.loads(done.stdout)
-    [post] = people.sandbox.control.posts("youtube")
+    [post] = people.sandbox.control.posts(platform)
     assert told["video_id"] == post.id
     assert post.media[0].bytes == size
     assert told["peak_bytes"] < MOST

@@ -1,4 +1,6 @@
-"""A process that uploads one large video to the sandbox and prints its greatest memory: `SANDBOX_URL CHANNEL BYTES`.
+"""A process that uploads one large video to the sandbox and prints its greatest memory.
+
+Arguments: `PLATFORM SANDBOX_URL ACCOUNT BYTES`, of youtube or tiktok.
 
 The token comes on standard input. The file is made up part by part, as the worker reads it from the bucket.
 """
@@ -12,22 +14,26 @@ import resource
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+from tests.support.media import mp4
 from tests.workers.providers.claims import MemoryFile, Saved
+from tests.workers.providers.tiktok_script import a_claim as tiktok_claim
 from tests.workers.providers.youtube_cases import item, vault, youtube_claim
 from workers import http
-from workers.providers.base import Media
+from workers.providers.base import Media, Publisher
+from workers.providers.tiktok import TikTokPublisher
 from workers.providers.youtube import YouTubePublisher
 from workers.vault import SecretToken
 
 
 class MadeUpFile(MemoryFile):
-    """A video of any size; its bytes depend on their position alone."""
+    """A video of any size: a head, and bytes that depend on their position alone."""
 
     def __init__(self, size: int) -> None:
         super().__init__("video/mp4", b"")
         self._size = size
-        self._block = b"\0\0\0\x18ftypmp42" + hashlib.sha256(b"video").digest() * 32_768
+        self._block = (mp4() + hashlib.sha256(b"video").digest() * 32_768)[:1_048_576]
 
     @property
     def size_bytes(self) -> int:
@@ -40,21 +46,33 @@ class MadeUpFile(MemoryFile):
         yield repeated[first : first + length]
 
 
-async def upload(sandbox_url: str, channel: str, size: int, token: SecretToken) -> str:
+def _claim(platform: str, account: str, size: int) -> Any:
+    if platform == "tiktok":
+        return tiktok_claim(external_account_id=account, media=(item(size),))
+    return youtube_claim(external_account_id=account, media=(item(size),))
+
+
+def _publisher(platform: str, client: http.Client, sandbox_url: str) -> Publisher:
+    url = f"{sandbox_url}/{platform}"
+    if platform == "tiktok":
+        return TikTokPublisher(client, public_url=sandbox_url, sandbox_url=url)
+    return YouTubePublisher(client, vault(), sandbox_url=url)
+
+
+async def upload(platform: str, sandbox_url: str, account: str, size: int, token: SecretToken) -> str:
     """Publish; answers the video's id."""
-    claim = youtube_claim(external_account_id=channel, media=(item(size),))
     media = Media((MadeUpFile(size),))
     async with http.build_client(http.PLATFORM) as client:
-        publisher = YouTubePublisher(client, vault(), sandbox_url=f"{sandbox_url}/youtube")
-        prepared = await publisher.prepare(claim, token, media, Saved())
+        publisher = _publisher(platform, client, sandbox_url)
+        prepared = await publisher.prepare(_claim(platform, account, size), token, media, Saved())
         outcome = await publisher.send(prepared)
     return str(getattr(outcome, "external_id", outcome))
 
 
 def main() -> None:
-    sandbox_url, channel, size = sys.argv[1:4]
+    platform, sandbox_url, account, size = sys.argv[1:5]
     token = SecretToken(sys.stdin.readline().strip())
-    video_id = asyncio.run(upload(sandbox_url, channel, int(size), token))
+    video_id = asyncio.run(upload(platform, sandbox_url, account, int(size), token))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"video_id": video_id, "peak_bytes": peak}))
 

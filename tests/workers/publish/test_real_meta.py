@@ -6,16 +6,18 @@ videos in chunks.
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
-from nexora_client import Platform, Target, TargetState
+from nexora_client import Feature, Platform, Target, TargetState
 from tests.support.api import Api
-from tests.support.creators import Creator, new_creator
+from tests.support.creators import Creator, connect, new_creator
 from tests.support.media import jpeg, mp4
 from tests.support.running import RunningWorker, running_worker
 from tests.support.waiting import wait_until
@@ -47,14 +49,20 @@ def control(sandbox: Sandbox, worker: RunningWorker) -> SandboxControl:
 
 @pytest.fixture
 def maya(api: Api, sandbox: Sandbox, worker: RunningWorker, control: SandboxControl) -> Iterator[Creator]:
-    with new_creator(api, sandbox, worker.web_url, *BOTH) as creator:
-        yield creator
+    with new_creator(api, sandbox, worker.web_url, Platform.TIKTOK) as creator:
+        features = (Feature.PROFILE, Feature.PUBLISH, Feature.COMMENTS)
+        instagram = connect(creator.client, sandbox, creator.key, Platform.INSTAGRAM, features)
+        yield dataclasses.replace(creator, connections={**creator.connections, Platform.INSTAGRAM: instagram})
 
 
 def publish(
-    maya: Creator, files: list[tuple[bytes, str]], *platforms: Platform, **options: dict[str, Any]
+    maya: Creator,
+    files: list[tuple[bytes, str]],
+    *platforms: Platform,
+    before: Callable[[Target], None] | None = None,
+    **options: dict[str, Any],
 ) -> tuple[str, list[Target]]:
-    """Publish files with a text of their own, and wait until that is settled."""
+    """Publish files with a text of their own, and wait until that is settled; `before` sees each draft."""
     text = f"First light {uuid.uuid4().hex} #dawn"
     post = maya.client.content.posts.create(text)
     for position, (data, mime_type) in enumerate(files, 1):
@@ -62,7 +70,9 @@ def publish(
         maya.client.content.posts.attach(post.id, item.id, position=position)
     for platform in platforms:
         chosen = options.get(platform.value, DIRECT if platform is Platform.TIKTOK else {})
-        maya.client.publishing.targets.add(post.id, maya.connections[platform].id, options=chosen)
+        target = maya.client.publishing.targets.add(post.id, maya.connections[platform].id, options=chosen)
+        if before is not None:
+            before(target)
     maya.client.publishing.publish_now(post.id)
 
     def settled() -> list[Target] | None:
@@ -118,6 +128,23 @@ def test_the_inbox_is_told_honestly(maya: Creator, control: SandboxControl) -> N
     assert (target.state, target.external_url) == (TargetState.PUBLISHED, None)
     notices = [(n.kind, n.code, n.subject_id) for n in maya.client.notifications.list()]
     assert ("target_published", "waits_in_inbox", target.id) in notices
+
+
+def test_a_first_comment_follows_also_when_its_answer_is_lost(
+    api: Api, maya: Creator, control: SandboxControl
+) -> None:
+    def with_comment(target: Target) -> None:
+        with psycopg.connect(api.admin_url, autocommit=True) as database:
+            database.execute(
+                "insert into public.target_follow_ups (user_id, target_id, body) values (%s, %s, %s)",
+                (target.user_id, target.id, "First! #bread"),
+            )
+
+    control.add_fault("reset_after", platform="instagram", method="POST", path="/comments$")
+    _, (target,) = publish(maya, PICTURES[:1], Platform.INSTAGRAM, before=with_comment)
+    assert (target.state, target.failure_code) == (TargetState.PUBLISHED, None)
+    written = control.records("instagram", "POST", f"/{target.external_id}/comments$")
+    assert [(record.accepted, record.body) for record in written] == [(True, {"message": "First! #bread"})]
 
 
 def test_a_refusal_is_told_in_words(maya: Creator, control: SandboxControl) -> None:
