@@ -21,9 +21,10 @@ comment on column public.calendar_feeds.name is 'Title of the calendar, and what
 comment on column public.calendar_feeds.last_used_on is 'Day (UTC) on which it was last read; nothing finer is kept.';
 
 create table private.calendar_tokens (
-  feed_id uuid primary key,
+  feed_id uuid not null,
   user_id uuid not null,
   token_hash text not null unique,
+  primary key (feed_id, user_id),
   foreign key (feed_id, user_id) references public.calendar_feeds (id, user_id) on delete cascade,
   constraint hash_is_sha_256 check (token_hash ~ '^[0-9a-f]{64}$')
 );

@@ -59,10 +59,12 @@ begin
   end if;
 end;
 $$;
-comment on function private.check_template(uuid, uuid, timestamptz) is 'Whether a post can be the template of one more series.';
+comment on function private.check_template(uuid, uuid, timestamptz) is
+  'Whether a post can be the template of one more series.';
 
 create function private.insert_series(
-  p_user uuid, p_post_id uuid, p_rule text, p_starts_on date, p_local_time time, p_zone text, p_texts text[], p_now timestamptz
+  p_user uuid, p_post_id uuid, p_rule text, p_starts_on date, p_local_time time, p_zone text, p_texts text[],
+  p_now timestamptz
 ) returns public.post_series
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -71,7 +73,8 @@ begin
   if (p_starts_on between '2000-01-01' and '2200-01-01' and p_local_time = date_trunc('minute', p_local_time)
       and p_local_time < '24:00') is not true then
     perform private.fail('NX002', p_detail := 'p_starts_on, p_local_time');
-  elsif exists (select from unnest(p_texts) x where coalesce(x, '') !~ '\S' or length(x) > 99000) or cardinality(p_texts) > 100 then
+  elsif exists (select from unnest(p_texts) x where coalesce(x, '') !~ '\S' or length(x) > 99000)
+        or cardinality(p_texts) > 100 then
     perform private.fail('NX002', p_detail := 'p_texts');
   end if;
   perform private.check_zone(p_zone);
@@ -80,7 +83,8 @@ begin
   values (p_user, p_post_id, regexp_replace(upper(p_rule), '^RRULE:', ''), p_starts_on, p_local_time, p_zone,
           coalesce(p_texts, '{}'), p_now, p_now)
   returning * into v_series;
-  select d.number into v_series.next_number from private.series_days(v_series) d where d.at >= p_now order by d.number limit 1;
+  select d.number into v_series.next_number from private.series_days(v_series) d
+    where d.at >= p_now order by d.number limit 1;
   if v_series.next_number is null then
     perform private.fail('NX411');
   end if;
@@ -114,7 +118,8 @@ begin
     from public.post_series s where s.id = (v_answer ->> 'id')::uuid;
 end;
 $$;
-comment on function private.create_series(uuid, text, date, time, text, text[], uuid, timestamptz) is 'Body of create_series().';
+comment on function private.create_series(uuid, text, date, time, text, text[], uuid, timestamptz) is
+  'Body of create_series().';
 
 -- A target that a worker has in hand at this moment goes its way.
 create function private.cancel_occurrences(p_series_id uuid, p_now timestamptz) returns void

@@ -10,23 +10,26 @@
 -- Caller:  authenticated. DEFINER bodies: people may not change state or queue.
 -- Errors:  NX001, NX11x account. NX002 an argument. NX003 key used otherwise. NX450 zone. NX457 no readable table.
 -- Repeat:  safe: with an idempotency key the same report; and a row whose key was imported before becomes no second post.
--- Locks:   key, an advisory lock per person, connections (shared), slots, then queue rows and targets.
+-- Locks:   key, an advisory lock per person, slots, connections (shared), then queue rows and targets.
 
 create function private.import_report(
-  p_rows private.import_row[], p_done private.import_row[], p_known private.import_row[], p_problems private.import_problem[]
+  p_rows private.import_row[], p_done private.import_row[], p_known private.import_row[],
+  p_problems private.import_problem[]
 ) returns jsonb
 language sql stable security invoker set search_path = '' as $$
   select jsonb_build_object(
     'rows', cardinality(p_rows), 'imported', cardinality(p_done), 'existing', cardinality(p_known),
     'refused', cardinality(private.errors_at(p_problems)),
-    'posts', (select coalesce(jsonb_agg(jsonb_build_object('row', x.place, 'post_id', x.post_id, 'is_new', x.is_new) order by x.place), '[]')
+    'posts', (select coalesce(jsonb_agg(
+                jsonb_build_object('row', x.place, 'post_id', x.post_id, 'is_new', x.is_new) order by x.place), '[]')
               from (select d.place, d.post_id, true as is_new from unnest(p_done) d
                     union all select k.place, k.post_id, false from unnest(p_known) k) x),
     'problems', (select coalesce(jsonb_agg(jsonb_build_object('row', p.place, 'column', p.column_name, 'code', p.code,
                    'severity', p.severity, 'message', coalesce(p.message, private.import_message(p.code)))
                    order by p.place, p.severity, p.column_name, p.code), '[]') from unnest(p_problems) p))
 $$;
-comment on function private.import_report(private.import_row[], private.import_row[], private.import_row[], private.import_problem[]) is
+comment on function
+  private.import_report(private.import_row[], private.import_row[], private.import_row[], private.import_problem[]) is
   'The report of an import.';
 
 -- Rows whose key is known, with the post that they became.
@@ -47,6 +50,9 @@ declare
   v_problems private.import_problem[];
 begin
   perform pg_advisory_xact_lock(hashtextextended('private.import_rows:' || p_user, 0));
+  if exists (select from unnest(p_rows) r where r.is_queued) then
+    perform private.lock_slots(array(select c.id from public.connections c where c.user_id = p_user));
+  end if;
   perform from public.connections c where c.user_id = p_user order by c.id for share;
   v_known := private.known_imports(p_user, p_rows);
   v_new := private.without_rows(p_rows, array(select k.place from unnest(v_known) k));
@@ -131,7 +137,8 @@ declare
   v_names text[];
   v_bad int;
 begin
-  v_names := array(select regexp_replace(lower(btrim(f)), '[ -]+', '_', 'g') from unnest(p_fields) with ordinality x (f, i) order by i);
+  v_names := array(select regexp_replace(lower(btrim(f)), '[ -]+', '_', 'g')
+                   from unnest(p_fields) with ordinality x (f, i) order by i);
   select min(i) into v_bad from unnest(v_names) with ordinality x (n, i)
     where n not in (select c.name from private.import_columns() c) or n = any (v_names[:i::int - 1]);
   if v_bad is not null or v_names = '{}' then

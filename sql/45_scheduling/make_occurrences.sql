@@ -30,7 +30,8 @@ begin
   from public.posts p where p.id = p_series.post_id;
   insert into public.post_media (post_id, media_id, user_id, position, role)
   select v_post, m.media_id, m.user_id, m.position, m.role from public.post_media m where m.post_id = p_series.post_id;
-  insert into public.post_targets (user_id, post_id, connection_id, platform_id, text, options, tolerance, created_at, updated_at)
+  insert into public.post_targets (user_id, post_id, connection_id, platform_id, text, options, tolerance, created_at,
+                                   updated_at)
   select t.user_id, v_post, t.connection_id, t.platform_id, private.occurrence_text(t.text, p_number, p_day), t.options,
          t.tolerance, p_now, p_now
   from public.post_targets t where t.post_id = p_series.post_id;
@@ -109,7 +110,8 @@ declare
   v_next record;
 begin
   if p_series.post_id is null then
-    update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now where s.id = p_series.id;
+    update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now
+      where s.id = p_series.id;
     return 0;
   end if;
   for v_day in

@@ -16,7 +16,8 @@ language sql stable security invoker set search_path = '' as $$
     join public.connections c on c.id = t.connection_id
     join public.platforms f on f.id = t.platform_id
     where t.user_id = p_user and t.state <> 'draft'
-      and t.scheduled_at between p_now - private.setting_interval('calendar_past') and p_now + private.setting_interval('calendar_future')
+      and t.scheduled_at >= p_now - private.setting_interval('calendar_past')
+      and t.scheduled_at <= p_now + private.setting_interval('calendar_future')
     order by t.scheduled_at, t.id limit private.setting_int('calendar_events_max')
   ) e
 $$;

@@ -53,8 +53,8 @@ language sql stable security invoker set search_path = '' as $$
   ), zone as materialized (
     select z.zone, private.is_time_zone(z.zone) as is_known from (select distinct zone from given) z
   ), timed as (
-    select g.*, coalesce(private.zoned_time_or_null(g.at_text), i.at) as at, i.adjusted, private.object_or_null(g.options) as parsed,
-           z.is_known
+    select g.*, coalesce(private.zoned_time_or_null(g.at_text), i.at) as at, i.adjusted,
+           private.object_or_null(g.options) as parsed, z.is_known
     from given g join zone z on z.zone = g.zone
     left join lateral (
       select l.at, l.adjusted
@@ -131,7 +131,8 @@ language sql stable security invoker set search_path = '' as $$
     select r.place, btrim(w.name) as name, w.ordinality::int as nth
     from unnest(p_rows) r, unnest(string_to_array(r.media, '|')) with ordinality w (name) where btrim(w.name) <> ''
   )
-  select w.place, m.id, case when w.nth <= 100 and row_number() over (partition by w.place, m.id order by w.nth) = 1 then w.nth end
+  select w.place, m.id,
+         case when w.nth <= 100 and row_number() over (partition by w.place, m.id order by w.nth) = 1 then w.nth end
   from wanted w left join public.media m on m.user_id = p_user
     and m.object_name = p_user::text || '/' || w.name or m.user_id = p_user and m.id::text = lower(w.name)
 $$;

@@ -52,8 +52,10 @@ declare
   v_until text;
 begin
   perform private.fail_rrule('RRULE', v_text ~ '^[A-Z]+=[^;=]+(;[A-Z]+=[^;=]+)*$' and length(v_text) <= 500);
-  select jsonb_object_agg(split_part(p, '=', 1), split_part(p, '=', 2)) into v_part from unnest(string_to_array(v_text, ';')) p;
-  perform private.fail_rrule('RRULE', (select count(*) from jsonb_object_keys(v_part)) = cardinality(string_to_array(v_text, ';')));
+  select jsonb_object_agg(split_part(p, '=', 1), split_part(p, '=', 2)) into v_part
+    from unnest(string_to_array(v_text, ';')) p;
+  perform private.fail_rrule('RRULE',
+    (select count(*) from jsonb_object_keys(v_part)) = cardinality(string_to_array(v_text, ';')));
   perform private.fail_rrule(k, k in ('FREQ', 'INTERVAL', 'BYDAY', 'BYMONTHDAY', 'COUNT', 'UNTIL', 'WKST'))
     from jsonb_object_keys(v_part) k;
   v_rule.freq := v_part ->> 'FREQ';

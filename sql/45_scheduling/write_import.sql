@@ -3,7 +3,7 @@
 -- Caller:  private.import_rows().
 -- Errors:  none of its own: what is wrong becomes a problem of a row and column.
 -- Repeat:  by the caller.
--- Locks:   connections (shared), slots, then queue rows and targets.
+-- Locks:   by the caller: slots, then connections (shared); then queue rows and targets.
 
 create function private.judge_import(p_user uuid, p_rows private.import_row[], p_now timestamptz)
 returns setof private.import_problem
@@ -40,7 +40,7 @@ language sql stable security invoker set search_path = '' as $$
   select distinct r.place, case when x.rule ~ '^(text|content|hashtag|url)' then 'text' when x.rule ~ '^title' then 'title'
       when x.rule ~ '^(image|gif|video|document|media|alt|thumbnail|aspect)' then 'media' else 'options' end,
     x.rule, x.severity, x.message
-  from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id, private.target_problems(t.id, p_now => p_now) x
+  from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id, private.target_problems(t.id, r.at, p_now) x
   union
   select s.place, 'text', 'repeated_text', 'warning', null from (
     select r.place, row_number() over (partition by t.connection_id, md5(btrim(r.body)) order by r.place) as nth
@@ -61,7 +61,8 @@ language sql volatile security invoker set search_path = '' as $$
     from (select connection_id, max(nth) as wanted from waiting group by connection_id) c,
          private.free_slots(c.connection_id, p_now, c.wanted) s
   )
-  select w.place, w.id, s.at, s.time_zone from waiting w left join slot s on s.connection_id = w.connection_id and s.nth = w.nth
+  select w.place, w.id, s.at, s.time_zone
+  from waiting w left join slot s on s.connection_id = w.connection_id and s.nth = w.nth
 $$;
 comment on function private.queue_import(private.import_row[], timestamptz) is
   'The next free slots for the targets that want one, in the order of the rows; at NULL: there is none left.';
@@ -74,8 +75,6 @@ declare
   v_zones text[];
   v_full int[];
 begin
-  perform private.lock_slots(array(select distinct t.connection_id from unnest(p_rows) r
-    join public.post_targets t on t.post_id = r.post_id where r.is_queued));
   select array_agg(x.target_id) filter (where x.at is not null), array_agg(x.at) filter (where x.at is not null),
          array_agg(x.time_zone) filter (where x.at is not null), array_agg(x.place) filter (where x.at is null)
     into v_ids, v_ats, v_zones, v_full from (
@@ -94,7 +93,8 @@ begin
 end;
 $$;
 comment on function private.schedule_import(private.import_row[], timestamptz) is
-  'Schedules what has a time; returns the rows for which there is no slot. Rules and accounts were checked before.';
+  'Schedules what has a time; returns the rows for which there is no slot. Rules and accounts were checked before, slots '
+  'are locked.';
 
 create function private.errors_at(p_problems private.import_problem[]) returns int[]
 language sql immutable security invoker set search_path = '' as $$
