@@ -792,8 +792,10 @@ declare
   v_until text;
 begin
   perform private.fail_rrule('RRULE', v_text ~ '^[A-Z]+=[^;=]+(;[A-Z]+=[^;=]+)*$' and length(v_text) <= 500);
-  select jsonb_object_agg(split_part(p, '=', 1), split_part(p, '=', 2)) into v_part from unnest(string_to_array(v_text, ';')) p;
-  perform private.fail_rrule('RRULE', (select count(*) from jsonb_object_keys(v_part)) = cardinality(string_to_array(v_text, ';')));
+  select jsonb_object_agg(split_part(p, '=', 1), split_part(p, '=', 2)) into v_part
+    from unnest(string_to_array(v_text, ';')) p;
+  perform private.fail_rrule('RRULE',
+    (select count(*) from jsonb_object_keys(v_part)) = cardinality(string_to_array(v_text, ';')));
   perform private.fail_rrule(k, k in ('FREQ', 'INTERVAL', 'BYDAY', 'BYMONTHDAY', 'COUNT', 'UNTIL', 'WKST'))
     from jsonb_object_keys(v_part) k;
   v_rule.freq := v_part ->> 'FREQ';
@@ -981,7 +983,8 @@ begin
   from public.posts p where p.id = p_series.post_id;
   insert into public.post_media (post_id, media_id, user_id, position, role)
   select v_post, m.media_id, m.user_id, m.position, m.role from public.post_media m where m.post_id = p_series.post_id;
-  insert into public.post_targets (user_id, post_id, connection_id, platform_id, text, options, tolerance, created_at, updated_at)
+  insert into public.post_targets (user_id, post_id, connection_id, platform_id, text, options, tolerance, created_at,
+                                   updated_at)
   select t.user_id, v_post, t.connection_id, t.platform_id, private.occurrence_text(t.text, p_number, p_day), t.options,
          t.tolerance, p_now, p_now
   from public.post_targets t where t.post_id = p_series.post_id;
@@ -1060,7 +1063,8 @@ declare
   v_next record;
 begin
   if p_series.post_id is null then
-    update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now where s.id = p_series.id;
+    update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now
+      where s.id = p_series.id;
     return 0;
   end if;
   for v_day in
@@ -1182,10 +1186,12 @@ begin
   end if;
 end;
 $$;
-comment on function private.check_template(uuid, uuid, timestamptz) is 'Whether a post can be the template of one more series.';
+comment on function private.check_template(uuid, uuid, timestamptz) is
+  'Whether a post can be the template of one more series.';
 
 create function private.insert_series(
-  p_user uuid, p_post_id uuid, p_rule text, p_starts_on date, p_local_time time, p_zone text, p_texts text[], p_now timestamptz
+  p_user uuid, p_post_id uuid, p_rule text, p_starts_on date, p_local_time time, p_zone text, p_texts text[],
+  p_now timestamptz
 ) returns public.post_series
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -1194,7 +1200,8 @@ begin
   if (p_starts_on between '2000-01-01' and '2200-01-01' and p_local_time = date_trunc('minute', p_local_time)
       and p_local_time < '24:00') is not true then
     perform private.fail('NX002', p_detail := 'p_starts_on, p_local_time');
-  elsif exists (select from unnest(p_texts) x where coalesce(x, '') !~ '\S' or length(x) > 99000) or cardinality(p_texts) > 100 then
+  elsif exists (select from unnest(p_texts) x where coalesce(x, '') !~ '\S' or length(x) > 99000)
+        or cardinality(p_texts) > 100 then
     perform private.fail('NX002', p_detail := 'p_texts');
   end if;
   perform private.check_zone(p_zone);
@@ -1203,7 +1210,8 @@ begin
   values (p_user, p_post_id, regexp_replace(upper(p_rule), '^RRULE:', ''), p_starts_on, p_local_time, p_zone,
           coalesce(p_texts, '{}'), p_now, p_now)
   returning * into v_series;
-  select d.number into v_series.next_number from private.series_days(v_series) d where d.at >= p_now order by d.number limit 1;
+  select d.number into v_series.next_number from private.series_days(v_series) d
+    where d.at >= p_now order by d.number limit 1;
   if v_series.next_number is null then
     perform private.fail('NX411');
   end if;
@@ -1237,7 +1245,8 @@ begin
     from public.post_series s where s.id = (v_answer ->> 'id')::uuid;
 end;
 $$;
-comment on function private.create_series(uuid, text, date, time, text, text[], uuid, timestamptz) is 'Body of create_series().';
+comment on function private.create_series(uuid, text, date, time, text, text[], uuid, timestamptz) is
+  'Body of create_series().';
 
 -- A target that a worker has in hand at this moment goes its way.
 create function private.cancel_occurrences(p_series_id uuid, p_now timestamptz) returns void
@@ -1642,8 +1651,8 @@ language sql stable security invoker set search_path = '' as $$
   ), zone as materialized (
     select z.zone, private.is_time_zone(z.zone) as is_known from (select distinct zone from given) z
   ), timed as (
-    select g.*, coalesce(private.zoned_time_or_null(g.at_text), i.at) as at, i.adjusted, private.object_or_null(g.options) as parsed,
-           z.is_known
+    select g.*, coalesce(private.zoned_time_or_null(g.at_text), i.at) as at, i.adjusted,
+           private.object_or_null(g.options) as parsed, z.is_known
     from given g join zone z on z.zone = g.zone
     left join lateral (
       select l.at, l.adjusted
@@ -1720,7 +1729,8 @@ language sql stable security invoker set search_path = '' as $$
     select r.place, btrim(w.name) as name, w.ordinality::int as nth
     from unnest(p_rows) r, unnest(string_to_array(r.media, '|')) with ordinality w (name) where btrim(w.name) <> ''
   )
-  select w.place, m.id, case when w.nth <= 100 and row_number() over (partition by w.place, m.id order by w.nth) = 1 then w.nth end
+  select w.place, m.id,
+         case when w.nth <= 100 and row_number() over (partition by w.place, m.id order by w.nth) = 1 then w.nth end
   from wanted w left join public.media m on m.user_id = p_user
     and m.object_name = p_user::text || '/' || w.name or m.user_id = p_user and m.id::text = lower(w.name)
 $$;
@@ -1734,7 +1744,7 @@ comment on function private.import_media(uuid, private.import_row[]) is
 -- Caller:  private.import_rows().
 -- Errors:  none of its own: what is wrong becomes a problem of a row and column.
 -- Repeat:  by the caller.
--- Locks:   connections (shared), slots, then queue rows and targets.
+-- Locks:   by the caller: slots, then connections (shared); then queue rows and targets.
 
 create function private.judge_import(p_user uuid, p_rows private.import_row[], p_now timestamptz)
 returns setof private.import_problem
@@ -1771,7 +1781,7 @@ language sql stable security invoker set search_path = '' as $$
   select distinct r.place, case when x.rule ~ '^(text|content|hashtag|url)' then 'text' when x.rule ~ '^title' then 'title'
       when x.rule ~ '^(image|gif|video|document|media|alt|thumbnail|aspect)' then 'media' else 'options' end,
     x.rule, x.severity, x.message
-  from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id, private.target_problems(t.id, p_now => p_now) x
+  from unnest(p_rows) r join public.post_targets t on t.post_id = r.post_id, private.target_problems(t.id, r.at, p_now) x
   union
   select s.place, 'text', 'repeated_text', 'warning', null from (
     select r.place, row_number() over (partition by t.connection_id, md5(btrim(r.body)) order by r.place) as nth
@@ -1792,7 +1802,8 @@ language sql volatile security invoker set search_path = '' as $$
     from (select connection_id, max(nth) as wanted from waiting group by connection_id) c,
          private.free_slots(c.connection_id, p_now, c.wanted) s
   )
-  select w.place, w.id, s.at, s.time_zone from waiting w left join slot s on s.connection_id = w.connection_id and s.nth = w.nth
+  select w.place, w.id, s.at, s.time_zone
+  from waiting w left join slot s on s.connection_id = w.connection_id and s.nth = w.nth
 $$;
 comment on function private.queue_import(private.import_row[], timestamptz) is
   'The next free slots for the targets that want one, in the order of the rows; at NULL: there is none left.';
@@ -1805,8 +1816,6 @@ declare
   v_zones text[];
   v_full int[];
 begin
-  perform private.lock_slots(array(select distinct t.connection_id from unnest(p_rows) r
-    join public.post_targets t on t.post_id = r.post_id where r.is_queued));
   select array_agg(x.target_id) filter (where x.at is not null), array_agg(x.at) filter (where x.at is not null),
          array_agg(x.time_zone) filter (where x.at is not null), array_agg(x.place) filter (where x.at is null)
     into v_ids, v_ats, v_zones, v_full from (
@@ -1825,7 +1834,8 @@ begin
 end;
 $$;
 comment on function private.schedule_import(private.import_row[], timestamptz) is
-  'Schedules what has a time; returns the rows for which there is no slot. Rules and accounts were checked before.';
+  'Schedules what has a time; returns the rows for which there is no slot. Rules and accounts were checked before, slots '
+  'are locked.';
 
 create function private.errors_at(p_problems private.import_problem[]) returns int[]
 language sql immutable security invoker set search_path = '' as $$
@@ -1853,23 +1863,26 @@ comment on function private.without_rows(private.import_row[], int[]) is 'The ot
 -- Caller:  authenticated. DEFINER bodies: people may not change state or queue.
 -- Errors:  NX001, NX11x account. NX002 an argument. NX003 key used otherwise. NX450 zone. NX457 no readable table.
 -- Repeat:  safe: with an idempotency key the same report; and a row whose key was imported before becomes no second post.
--- Locks:   key, an advisory lock per person, connections (shared), slots, then queue rows and targets.
+-- Locks:   key, an advisory lock per person, slots, connections (shared), then queue rows and targets.
 
 create function private.import_report(
-  p_rows private.import_row[], p_done private.import_row[], p_known private.import_row[], p_problems private.import_problem[]
+  p_rows private.import_row[], p_done private.import_row[], p_known private.import_row[],
+  p_problems private.import_problem[]
 ) returns jsonb
 language sql stable security invoker set search_path = '' as $$
   select jsonb_build_object(
     'rows', cardinality(p_rows), 'imported', cardinality(p_done), 'existing', cardinality(p_known),
     'refused', cardinality(private.errors_at(p_problems)),
-    'posts', (select coalesce(jsonb_agg(jsonb_build_object('row', x.place, 'post_id', x.post_id, 'is_new', x.is_new) order by x.place), '[]')
+    'posts', (select coalesce(jsonb_agg(
+                jsonb_build_object('row', x.place, 'post_id', x.post_id, 'is_new', x.is_new) order by x.place), '[]')
               from (select d.place, d.post_id, true as is_new from unnest(p_done) d
                     union all select k.place, k.post_id, false from unnest(p_known) k) x),
     'problems', (select coalesce(jsonb_agg(jsonb_build_object('row', p.place, 'column', p.column_name, 'code', p.code,
                    'severity', p.severity, 'message', coalesce(p.message, private.import_message(p.code)))
                    order by p.place, p.severity, p.column_name, p.code), '[]') from unnest(p_problems) p))
 $$;
-comment on function private.import_report(private.import_row[], private.import_row[], private.import_row[], private.import_problem[]) is
+comment on function
+  private.import_report(private.import_row[], private.import_row[], private.import_row[], private.import_problem[]) is
   'The report of an import.';
 
 -- Rows whose key is known, with the post that they became.
@@ -1890,6 +1903,9 @@ declare
   v_problems private.import_problem[];
 begin
   perform pg_advisory_xact_lock(hashtextextended('private.import_rows:' || p_user, 0));
+  if exists (select from unnest(p_rows) r where r.is_queued) then
+    perform private.lock_slots(array(select c.id from public.connections c where c.user_id = p_user));
+  end if;
   perform from public.connections c where c.user_id = p_user order by c.id for share;
   v_known := private.known_imports(p_user, p_rows);
   v_new := private.without_rows(p_rows, array(select k.place from unnest(v_known) k));
@@ -1974,7 +1990,8 @@ declare
   v_names text[];
   v_bad int;
 begin
-  v_names := array(select regexp_replace(lower(btrim(f)), '[ -]+', '_', 'g') from unnest(p_fields) with ordinality x (f, i) order by i);
+  v_names := array(select regexp_replace(lower(btrim(f)), '[ -]+', '_', 'g')
+                   from unnest(p_fields) with ordinality x (f, i) order by i);
   select min(i) into v_bad from unnest(v_names) with ordinality x (n, i)
     where n not in (select c.name from private.import_columns() c) or n = any (v_names[:i::int - 1]);
   if v_bad is not null or v_names = '{}' then
@@ -2068,9 +2085,10 @@ comment on column public.calendar_feeds.name is 'Title of the calendar, and what
 comment on column public.calendar_feeds.last_used_on is 'Day (UTC) on which it was last read; nothing finer is kept.';
 
 create table private.calendar_tokens (
-  feed_id uuid primary key,
+  feed_id uuid not null,
   user_id uuid not null,
   token_hash text not null unique,
+  primary key (feed_id, user_id),
   foreign key (feed_id, user_id) references public.calendar_feeds (id, user_id) on delete cascade,
   constraint hash_is_sha_256 check (token_hash ~ '^[0-9a-f]{64}$')
 );
@@ -2155,7 +2173,8 @@ language sql stable security invoker set search_path = '' as $$
     join public.connections c on c.id = t.connection_id
     join public.platforms f on f.id = t.platform_id
     where t.user_id = p_user and t.state <> 'draft'
-      and t.scheduled_at between p_now - private.setting_interval('calendar_past') and p_now + private.setting_interval('calendar_future')
+      and t.scheduled_at >= p_now - private.setting_interval('calendar_past')
+      and t.scheduled_at <= p_now + private.setting_interval('calendar_future')
     order by t.scheduled_at, t.id limit private.setting_int('calendar_events_max')
   ) e
 $$;
