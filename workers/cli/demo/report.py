@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from workers.cli.demo_steps import Step, Steps
+from workers.cli.demo.steps import Step, Steps
 
 _STYLE = """<style>
 .steps { margin-top: 3rem; max-width: 46rem; }
