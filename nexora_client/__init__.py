@@ -12,6 +12,7 @@ from nexora_client.connections import (
 )
 from nexora_client.content import Caption, Media, MediaKind, MediaRole, Post, PostMedia, Script
 from nexora_client.errors import NexoraError
+from nexora_client.follow_ups import FollowUp, MonthlyCost
 from nexora_client.notifications import Notification
 from nexora_client.profile import MediaKit, Preferences, Profile, Rate, SocialLink
 from nexora_client.publishing import Target, TargetEvent, TargetState
@@ -40,6 +41,7 @@ __all__ = [
     "Connection",
     "ConnectionState",
     "Feature",
+    "FollowUp",
     "ImportProblem",
     "ImportReport",
     "LocalTime",
@@ -47,6 +49,7 @@ __all__ = [
     "MediaKind",
     "MediaKit",
     "MediaRole",
+    "MonthlyCost",
     "NewCalendarFeed",
     "NewSeries",
     "NexoraClient",

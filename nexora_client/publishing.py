@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from nexora_client import errors
+from nexora_client.follow_ups import FollowUpsContext, MonthlyCost
 from nexora_client.rows import Instant, JsonObject, OwnedRow, Problem, Row
 from nexora_client.transport import PAGE_SIZE, Order, Transport, parse_row, parse_rows
 
@@ -192,11 +193,17 @@ class PublishingContext:
 
     Attributes:
         targets: which post goes to which account.
+        follow_ups: further parts of a thread, or the first comment.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.targets = TargetsContext(transport)
+        self.follow_ups = FollowUpsContext(transport)
+
+    def monthly_costs(self) -> tuple[MonthlyCost, ...]:
+        """What the platforms charged for publishing, by month, platform and currency; oldest month first."""
+        return self._transport.select(MonthlyCost, "monthly_publish_costs", {}, order="month")
 
     def check(self, post_id: UUID) -> tuple[Problem, ...]:
         """What would keep the targets of a post from being published, and what comes close.

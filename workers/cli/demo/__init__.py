@@ -81,7 +81,7 @@ def play(stage: Stage) -> None:
     connecting.look_into_the_vault(stage)
     picture_post = posts.publish_a_picture(stage)
     posts.publish_a_film(stage)
-    # posts.publish_a_thread(stage)
+    posts.publish_a_thread(stage)
     posts.lose_an_answer(stage)
     connecting.break_and_repair(stage)
     accounts.try_as_somebody_else(stage, picture_post)
