@@ -147,8 +147,9 @@ def test_a_first_comment(maya: Caller, control: SandboxControl) -> None:
     assert made["snippet"]["topLevelComment"]["snippet"]["textOriginal"] == "Sources: <here>"
     [listed] = maya.items("commentThreads", part="snippet", videoId=video_id)
     assert listed["id"] == made["id"]
-    [comment, video] = control.posts("youtube")
-    assert (comment.reply_to, video.id) == (video_id, video_id)
+    [video] = control.posts("youtube")
+    assert video.comments == ("Sources: <here>",)
+    assert "Sources: &lt;here&gt;" in maya.client.http.get("/").text
     [described] = maya.items("videos", part="statistics", id=video_id)
     assert described["statistics"]["commentCount"] == "1"
     assert maya.items("videos", part="id", id=made["id"]) == []

@@ -127,8 +127,11 @@ def gallery(posts: Sequence[Post], now: float) -> str:
 
 _CARD = """<article class="card"><header>{face}<div class="who"><b>{name}</b><span>{byline}</span></div>
 <span class="tag" style="background:{color}">{platform}</span></header>{title}<div class="text">{text}</div>
-<div class="media">{media}</div>
+<div class="media">{media}</div>{comments}
 <footer>{privacy}<time datetime="{iso}">{day}</time>{counts}</footer></article>"""
+
+
+_COMMENT = '<div class="comment"><b>{name}</b> {text}</div>'
 
 
 def _card(post: Post, now: float) -> Html:
@@ -148,6 +151,7 @@ def _card(post: Post, now: float) -> Html:
         title=fill("<h2>{title}</h2>", title=more["title"]) if "title" in more else Html(),
         text=_linked(public_text(post)),
         media=join(_picture(m, more.get("thumbnail")) for m in post.media),
+        comments=join(fill(_COMMENT, name=c.person.name, text=_linked(c.text)) for c in post.comments),
         privacy=fill("<b>{privacy}</b>", privacy=_privacy(more)) if "privacy" in more else Html(),
         iso=moment.isoformat(timespec="seconds"),
         day=moment.strftime("%-d %b %Y, %H:%M UTC"),
@@ -157,7 +161,7 @@ def _card(post: Post, now: float) -> Html:
 
 def _unit(metric: str) -> str:
     """`like_count` and `IMPRESSION` as a reader says them: likes, impressions."""
-    name = metric.lower().removesuffix("_count").replace("_", " ")
+    name = metric.removesuffix("Count").lower().removesuffix("_count").replace("_", " ")
     return {"reply": "replies", "members reached": "members reached"}.get(name, f"{name}s")
 
 

@@ -32,6 +32,7 @@ p.empty { color: var(--soft); padding: 3rem 0; }
 .media { display: grid; gap: 2px; grid-template-columns: repeat(auto-fit, minmax(45%, 1fr)); }
 .media img, .media video { display: block; width: 100%; max-height: 24rem; object-fit: cover;
   background: var(--line); }
+.comment { padding: .6rem 1rem; border-top: 1px solid var(--line); font-size: .9rem; overflow-wrap: anywhere; }
 footer { display: flex; gap: .25rem 1rem; flex-wrap: wrap; padding: .7rem 1rem;
   border-top: 1px solid var(--line); }
 fieldset { border: 1px solid var(--line); border-radius: 14px; background: var(--card);

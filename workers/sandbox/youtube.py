@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, Response
 from workers.sandbox import files
 from workers.sandbox.limits import Limiter
 from workers.sandbox.schema import Schema
-from workers.sandbox.state import Media, Person, Post, new_secret
+from workers.sandbox.state import Comment, Media, Person, Post, new_secret
 from workers.sandbox.wire import Call, Routes, words
 from workers.sandbox.youtube_upload import YouTubeUpload
-from workers.sandbox.youtube_video import comments, described, moment, privacy, thumbnails
+from workers.sandbox.youtube_video import described, moment, privacy, thumbnails
 from workers.sandbox.youtube_wire import (
     authorize,
     check_query,
@@ -114,7 +114,7 @@ class YouTube:
         if not ids or len(ids) > 50:
             text = "No filter selected. Expected one of: id"
             raise error(400, "missingRequiredParameter", text, "youtube.parameter")
-        found = [post for post in (_video(call, item) for item in ids) if post is not None]
+        found = [post for post in (call.state.posts.get("youtube", item) for item in ids) if post is not None]
         shown = [
             post for post in found if post.person is person or privacy(post, call.state.now()) != "private"
         ]
@@ -134,9 +134,10 @@ class YouTube:
             text = "The playlist identified with the request's playlistId parameter cannot be found."
             raise error(404, "playlistNotFound", text, "youtube.playlistItem", location="playlistId")
         uploads = [
-            p for p in call.state.posts.of("youtube", owner)
-            if "comment_on" not in p.extra and (owner is person or privacy(p, call.state.now()) == "public")
-        ]  # fmt: skip
+            post
+            for post in call.state.posts.of("youtube", owner)
+            if owner is person or privacy(post, call.state.now()) == "public"
+        ]
         first, end = page(call, len(uploads), 50)
         items = [_playlist_item(call, post, parts(call)) for post in uploads[first:end]]
         following = {"nextPageToken": str(end)} if end < len(uploads) else {}
@@ -145,7 +146,7 @@ class YouTube:
     async def set_thumbnail(self, call: Call) -> Response:
         person = enter(call, self._limiter, "thumbnails.set")
         check_query(call, {"videoId": None, "uploadType": words("media"), "alt": words("json")})
-        post = _video(call, call.query.get("videoId", ""))
+        post = call.state.posts.get("youtube", call.query.get("videoId", ""))
         domain = "youtube.thumbnail"
         if post is None:
             text = "The video that you are trying to set a thumbnail for cannot be found."
@@ -191,12 +192,10 @@ class YouTube:
         snippet = json_body(call, _COMMENT, "comment_thread").get("snippet", {})
         text = snippet.get("topLevelComment", {}).get("snippet", {}).get("textOriginal", "")
         video = self._commentable(call, person, snippet, text)
-        post = Post(f"Ugx{new_secret()[:23]}", "youtube", person, call.state.now(), text, text, "")
-        post.url = f"{video.url}&lc={post.id}"
-        post.extra = {"comment_on": video.id, "reply_to": video.id}
-        call.state.posts.add(post)
-        call.accepted = post.id
-        return JSONResponse(_thread(post, video, asked))
+        comment = Comment(f"Ugx{new_secret()[:23]}", person, call.state.now(), text)
+        video.comments.append(comment)
+        call.accepted = comment.id
+        return JSONResponse(_thread(comment, video, asked))
 
     def _commentable(self, call: Call, person: Person, snippet: dict[str, Any], text: str) -> Post:
         """The video of a new comment, if it can have one ("CommentThreads: insert", errors)."""
@@ -208,7 +207,7 @@ class YouTube:
             raise error(400, "commentTextRequired", "The comment must not be blank.", domain)
         if len(text) > MAX_COMMENT:
             raise error(400, "commentTextTooLong", "The comment contains too many characters.", domain)
-        video = _video(call, snippet["videoId"])
+        video = call.state.posts.get("youtube", snippet["videoId"])
         if video is None or (privacy(video, call.state.now()) == "private" and video.person is not person):
             raise error(404, "videoNotFound", "The specified video could not be found.", domain)
         if snippet.get("channelId", video.person.account_id("youtube")) != video.person.account_id("youtube"):
@@ -229,20 +228,15 @@ class YouTube:
             {"part": known, "videoId": None, "maxResults": None, "pageToken": None, "order": words("time"),
              "textFormat": words("plainText html")},
         )  # fmt: skip
-        video = _video(call, call.query.get("videoId", ""))
+        video = call.state.posts.get("youtube", call.query.get("videoId", ""))
         if video is None or (privacy(video, call.state.now()) == "private" and video.person is not person):
             text = "The video identified by the videoId parameter could not be found."
             raise error(404, "videoNotFound", text, "youtube.commentThread", location="videoId")
-        found = comments(call, video)
+        found = list(reversed(video.comments))
         first, end = page(call, len(found), 100)
-        items = [_thread(post, video, parts(call)) for post in found[first:end]]
+        items = [_thread(comment, video, parts(call)) for comment in found[first:end]]
         following = {"nextPageToken": str(end)} if end < len(found) else {}
         return _listing("commentThread", items, len(items), **following)
-
-
-def _video(call: Call, video_id: str) -> Post | None:
-    post = call.state.posts.get("youtube", video_id)
-    return None if post is None or "comment_on" in post.extra else post
 
 
 def _uploads_id(person: Person) -> str:
@@ -259,7 +253,7 @@ def _listing(kind: str, items: list[dict[str, Any]], total: int, **more: str) ->
 
 
 def _channel_statistics(call: Call, person: Person) -> dict[str, Any]:
-    videos = [p for p in call.state.posts.of("youtube", person) if "comment_on" not in p.extra]
+    videos = call.state.posts.of("youtube", person)
     views = sum(post.metrics.get("viewCount", 0) for post in videos)
     return {
         "viewCount": str(views),
@@ -285,28 +279,28 @@ def _playlist_item(call: Call, post: Post, wanted: frozenset[str]) -> dict[str, 
     return {"kind": "youtube#playlistItem", "id": f"UU{post.id}"} | _only(whole, wanted)
 
 
-def _thread(post: Post, video: Post, wanted: frozenset[str]) -> dict[str, Any]:
-    comment = {
+def _thread(comment: Comment, video: Post, wanted: frozenset[str]) -> dict[str, Any]:
+    shown = {
         "kind": "youtube#comment",
-        "id": post.id,
+        "id": comment.id,
         "snippet": {
             "channelId": video.person.account_id("youtube"),
             "videoId": video.id,
-            "textDisplay": post.text,
-            "textOriginal": post.sent_text,
-            "authorDisplayName": f"@{post.person.handle}",
-            "authorChannelId": {"value": post.person.account_id("youtube")},
+            "textDisplay": comment.text,
+            "textOriginal": comment.text,
+            "authorDisplayName": f"@{comment.person.handle}",
+            "authorChannelId": {"value": comment.person.account_id("youtube")},
             "likeCount": 0,
-            "publishedAt": moment(post.created_at),
-            "updatedAt": moment(post.created_at),
+            "publishedAt": moment(comment.created_at),
+            "updatedAt": moment(comment.created_at),
         },
     }
     snippet = {
         "channelId": video.person.account_id("youtube"),
         "videoId": video.id,
-        "topLevelComment": comment,
+        "topLevelComment": shown,
         "canReply": True,
         "totalReplyCount": 0,
         "isPublic": True,
     }
-    return {"kind": "youtube#commentThread", "id": post.id} | _only({"snippet": snippet}, wanted)
+    return {"kind": "youtube#commentThread", "id": comment.id} | _only({"snippet": snippet}, wanted)

@@ -16,7 +16,7 @@ def described(call: Call, post: Post, parts: frozenset[str]) -> dict[str, Any]:
     whole: dict[str, Any] = {
         "snippet": _snippet(post),
         "status": _status(call, post),
-        "statistics": statistics(call, post),
+        "statistics": statistics(post),
         "processingDetails": _processing(call, post.media[0]),
         "contentDetails": {
             "dimension": "2d",
@@ -104,15 +104,10 @@ def _processing(call: Call, media: Media) -> dict[str, Any]:
     return shown
 
 
-def statistics(call: Call, post: Post) -> dict[str, str]:
+def statistics(post: Post) -> dict[str, str]:
     """Counts as decimal strings; comments are counted from those that were written."""
-    counts = dict.fromkeys(_COUNTS, 0) | {"commentCount": len(comments(call, post))} | post.metrics
+    counts = dict.fromkeys(_COUNTS, 0) | {"commentCount": len(post.comments)} | post.metrics
     return {name: str(counts[name]) for name in _COUNTS}
-
-
-def comments(call: Call, post: Post) -> list[Post]:
-    """Comments on a video, newest first."""
-    return [p for p in call.state.posts.newest("youtube") if p.extra.get("comment_on") == post.id]
 
 
 def moment(seconds: float) -> str:

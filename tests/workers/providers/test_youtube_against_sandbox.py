@@ -119,7 +119,7 @@ class Channel:
 
     @property
     def videos(self) -> list[PublishedPost]:
-        return [post for post in self.control.posts("youtube") if post.details]
+        return self.control.posts("youtube")
 
 
 @pytest.fixture
@@ -156,9 +156,9 @@ async def test_thumbnail_and_first_comment(channel: Channel) -> None:
     channel.control.add_fault("reset_after", platform="youtube", method="POST", path="commentThreads$")
     assert isinstance(await channel.publisher.send_follow_up(*arguments), Unknown)
     found = await channel.publisher.probe_follow_up(*arguments)
-    [comment] = [post for post in channel.control.posts("youtube") if post.reply_to]
-    assert found == Published(comment.id, comment.url)
-    assert comment.text == "Sources: <below>"
+    assert isinstance(found, Published)
+    assert found.url == f"{outcome.url}&lc={found.external_id}"
+    assert channel.videos[0].comments == ("Sources: <below>",)
 
 
 async def test_no_comment_on_a_private_video(channel: Channel) -> None:
