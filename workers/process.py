@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import time
@@ -396,7 +397,8 @@ def _signals(process: Process) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _clients(settings: WorkerSettings, metrics: Metrics) -> AsyncIterator[tuple[Gateway, http.Client]]:
     gateway = Gateway.open(settings, metrics=metrics)
-    web = http.build_client(http.PLATFORM)
+    silence = settings.platform_timeout_seconds
+    web = http.build_client(dataclasses.replace(http.PLATFORM, read=silence, write=silence))
     try:
         yield gateway, web
     finally:

