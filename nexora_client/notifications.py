@@ -13,7 +13,13 @@ __all__ = ["Notification", "NotificationsContext"]
 
 
 class Notification(OwnedRow, frozen=True):
-    """One notice. `code` says why, `subject_kind` and `subject_id` about what."""
+    """One notice. `code` says why, `subject_kind` and `subject_id` about what.
+
+    Attributes:
+        title: what happened, in words.
+        advice: what to do.
+        wants_mail: whether it is sent by mail as well.
+    """
 
     kind: str
     subject_kind: str
@@ -21,6 +27,9 @@ class Notification(OwnedRow, frozen=True):
     code: str | None
     created_at: Instant
     read_at: Instant | None
+    wants_mail: bool
+    title: str | None = None
+    advice: str | None = None
 
 
 class NotificationsContext:
@@ -31,7 +40,7 @@ class NotificationsContext:
 
     def list(self, *, page_size: int = PAGE_SIZE) -> Iterator[Notification]:
         """Every notice, newest first, fetched `page_size` at a time."""
-        return self._transport.iterate(Notification, "notifications", {}, NEWEST_FIRST, page_size=page_size)
+        return self._transport.iterate(Notification, "notices", {}, NEWEST_FIRST, page_size=page_size)
 
     def mark_read(self, notification_id: UUID) -> Notification:
         """Note that the person has seen it; the service keeps its own time of the first note.
@@ -40,6 +49,5 @@ class NotificationsContext:
             NotFound: the person has no such notice.
         """
         now = datetime.now(UTC)
-        return self._transport.update(
-            Notification, "notifications", {"read_at": now}, {"id": notification_id}
-        )
+        self._transport.update(Notification, "notifications", {"read_at": now}, {"id": notification_id})
+        return self._transport.select_one(Notification, "notices", {"id": notification_id})

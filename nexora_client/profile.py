@@ -54,6 +54,7 @@ class Preferences(Row, frozen=True):
     theme: Theme
     week_starts_on: WeekStart
     product_analytics: bool
+    mail_notices: bool
     created_at: Instant
     updated_at: Instant
 
@@ -109,6 +110,7 @@ class PreferencesContext:
         theme: Theme | Unset = UNSET,
         week_starts_on: WeekStart | Unset = UNSET,
         product_analytics: bool | Unset = UNSET,
+        mail_notices: bool | Unset = UNSET,
     ) -> Preferences:
         """Change what is given.
 
@@ -116,6 +118,7 @@ class PreferencesContext:
             language: BCP 47 tag ("en", "pt-BR").
             time_zone: IANA name ("Europe/Berlin").
             product_analytics: False takes effect at once (P7.5).
+            mail_notices: whether notices that are worth it come by mail as well.
 
         Raises:
             ValidationFailed: a value is not one of those allowed.
@@ -126,6 +129,7 @@ class PreferencesContext:
             theme=theme,
             week_starts_on=week_starts_on,
             product_analytics=product_analytics,
+            mail_notices=mail_notices,
         )
         return self._transport.update(
             Preferences, "preferences", columns, {"user_id": self._transport.user_id()}

@@ -265,20 +265,32 @@ class PublishingContext:
         )
 
     def resolve_unconfirmed(
-        self, target_id: UUID, *, is_published: bool, external_url: str | None = None
+        self,
+        target_id: UUID,
+        *,
+        is_published: bool,
+        external_url: str | None = None,
+        send_again: bool = False,
     ) -> Target:
         """Tell what the platform could not: whether the post is there.
 
         Args:
             is_published: what the person saw on the platform. False makes it `failed`, to be tried again.
             external_url: where it stands.
+            send_again: where it is not there, send it again at once.
 
         Raises:
             NotFound: the person has no such target.
             WrongState: it is not unconfirmed.
+            ValidationFailed: `send_again` although it is there, or a URL that is none; with `send_again` also
+                what `schedule` raises.
         """
         answer = self._transport.call(
-            "resolve_unconfirmed", target_id=target_id, is_published=is_published, external_url=external_url
+            "resolve_unconfirmed",
+            target_id=target_id,
+            is_published=is_published,
+            external_url=external_url,
+            send_again=send_again,
         )
         return parse_row(Target, answer)
 

@@ -59,8 +59,10 @@
 \ir ../policies/10_identity/login_events.sql
 
 -- 15_notifications: what a person is told in the product
+\ir 15_notifications/notification_texts.sql
 \ir 15_notifications/notifications.sql
 \ir 15_notifications/data_catalogue.sql
+\ir ../policies/15_notifications/notification_texts.sql
 \ir ../policies/15_notifications/notifications.sql
 
 -- 20_connections: platforms, connected accounts, token vault, OAuth flows
@@ -82,6 +84,7 @@
 \ir 20_connections/key_rotation.sql
 \ir 20_connections/housekeeping.sql
 \ir 20_connections/reminders.sql
+\ir 20_connections/notices.sql
 \ir 20_connections/data_catalogue.sql
 \ir ../policies/20_connections/platforms.sql
 \ir ../policies/20_connections/connections.sql
@@ -146,6 +149,7 @@
 \ir 40_publishing/record_part.sql
 \ir 40_publishing/report_targets.sql
 \ir 40_publishing/housekeeping.sql
+\ir 40_publishing/notices.sql
 \ir 40_publishing/data_catalogue.sql
 \ir ../policies/40_publishing/platform_rules.sql
 \ir ../policies/40_publishing/rule_words.sql
@@ -168,6 +172,7 @@
 
 -- 45_scheduling: local times, slots, moves, warnings, series, import, calendar feed
 \ir 45_scheduling/errors.sql
+\ir 45_scheduling/notices.sql
 \ir 45_scheduling/local_time.sql
 \ir 45_scheduling/target_local_times.sql
 \ir 45_scheduling/schedule_local.sql

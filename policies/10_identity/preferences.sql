@@ -3,7 +3,7 @@
 alter table public.preferences enable row level security;
 revoke all on public.preferences from anon, authenticated, service_role;
 grant select on public.preferences to authenticated;
-grant update (language, time_zone, theme, week_starts_on, product_analytics) on public.preferences to authenticated;
+grant update (language, time_zone, theme, week_starts_on, product_analytics, mail_notices) on public.preferences to authenticated;
 
 create policy preferences_select_owner on public.preferences for select to authenticated
   using (user_id = (select auth.uid()));

@@ -3,6 +3,7 @@
 alter table public.notifications enable row level security;
 revoke all on public.notifications from anon, authenticated, service_role;
 grant select on public.notifications to authenticated;
+grant select on public.notices to authenticated;
 grant update (read_at) on public.notifications to authenticated;
 
 create policy notifications_select_owner on public.notifications for select to authenticated

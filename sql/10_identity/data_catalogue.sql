@@ -13,7 +13,7 @@ select private.register_data('public.profiles', 'user_id', 'features', 'delete_r
   '{"user.unique_id": "user_id", "user.account.username": "handle handle_key", "user.name": "display_name",
     "user.content": "niche bio avatar_path", "user.location.imprecise": "country", "system.operations": "created_at updated_at"}', 'profile');
 select private.register_data('public.preferences', 'user_id', 'features', 'delete_row',
-  '{"user.unique_id": "user_id", "user.settings": "language time_zone theme week_starts_on product_analytics",
+  '{"user.unique_id": "user_id", "user.settings": "language time_zone theme week_starts_on product_analytics mail_notices",
     "system.operations": "created_at updated_at"}', 'preferences');
 select private.register_data('public.media_kits', 'user_id', 'features', 'delete_row',
   '{"user.unique_id": "user_id", "user.content": "headline about audience is_published", "user.contact.email": "contact_email",

@@ -21,6 +21,7 @@ create table public.preferences (
   theme text not null default 'system',
   week_starts_on text not null default 'monday',
   product_analytics boolean not null default true,
+  mail_notices boolean not null default true,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint language_is_a_bcp_47_tag check (language ~ '^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$'),
@@ -33,6 +34,8 @@ comment on column public.preferences.theme is 'system, light or dark.';
 comment on column public.preferences.week_starts_on is
   'First day of the week in calendars: monday, saturday or sunday.';
 comment on column public.preferences.time_zone is 'IANA name: schedules are entered in it.';
+comment on column public.preferences.mail_notices is
+  'Whether notices that are worth it, such as a post that failed, come by mail as well.';
 comment on column public.preferences.product_analytics is
   'False: nothing about the use of the product is recorded any more, at once (P5.2, P7.5).';
 

@@ -1,4 +1,4 @@
--- public.notifications, private.notify(user, kind, subject_kind, subject_id, code)
+-- public.notifications, public.notices, private.notify(user, kind, subject_kind, subject_id, code)
 -- Why:     what the service must tell a person in the product: a post that was missed, an account to reconnect.
 -- Caller:  bodies in schema private write; people read, and mark as read.
 -- Errors:  NX010 a person changed anything but read_at.
@@ -13,6 +13,7 @@ create table public.notifications (
   code text,
   created_at timestamptz not null,
   read_at timestamptz,
+  wants_mail boolean not null default false,
   constraint kind_is_snake_case check (kind ~ '^[a-z][a-z0-9_]{2,62}$'),
   constraint subject_kind_is_snake_case check (subject_kind ~ '^[a-z][a-z0-9_]{1,62}$'),
   constraint code_is_no_text check (code ~ '^[A-Za-z0-9_.:-]{1,64}$')
@@ -23,12 +24,14 @@ create index notifications_user_id_created_at_idx on public.notifications (user_
 create index notifications_created_at_idx on public.notifications (created_at);
 
 comment on table public.notifications is
-  'Notices to one person. They name things by id; texts come from the front end.';
+  'Notices to one person. They name things by id; view notices has them in words.';
 comment on column public.notifications.kind is 'What happened, e.g. target_missed, connection_needs_reconnect.';
 comment on column public.notifications.subject_kind is
   'What kind of thing it happened to, e.g. post_target, connection.';
 comment on column public.notifications.subject_id is 'Which one; NULL where it concerns the account.';
 comment on column public.notifications.code is 'Why, as an error code; NULL where there is nothing to explain.';
+comment on column public.notifications.wants_mail is
+  'Whether it is to be sent by mail as well: by its kind and the person''s preference, as they were.';
 comment on column public.notifications.read_at is 'Set by the person; the time is the database''s.';
 
 create function private.tg_notifications__stamp_read() returns trigger
@@ -45,7 +48,7 @@ comment on function private.tg_notifications__stamp_read() is
 
 create trigger _100_protect before update on public.notifications
   for each row execute function private.tg_protect_columns(
-    'id', 'user_id', 'kind', 'subject_kind', 'subject_id', 'code', 'created_at');
+    'id', 'user_id', 'kind', 'subject_kind', 'subject_id', 'code', 'created_at', 'wants_mail');
 create trigger _150_stamp_read before update of read_at on public.notifications
   for each row execute function private.tg_notifications__stamp_read();
 
@@ -54,12 +57,31 @@ create function private.notify(
   p_now timestamptz default now()
 ) returns void
 language sql volatile security invoker set search_path = '' as $$
-  insert into public.notifications (user_id, kind, subject_kind, subject_id, code, created_at)
-  values (p_user, p_kind, p_subject_kind, p_subject_id, p_code, p_now)
+  insert into public.notifications (user_id, kind, subject_kind, subject_id, code, created_at, wants_mail)
+  select p_user, p_kind, p_subject_kind, p_subject_id, p_code, p_now,
+         coalesce(p.mail_notices and (select w.is_mailed from private.notification_words(p_kind, p_code) w), false)
+  from (values (p_user)) u (user_id) left join public.preferences p using (user_id)
   on conflict (user_id, kind, subject_kind, subject_id, code) where read_at is null do nothing
 $$;
 comment on function private.notify(uuid, text, text, uuid, text, timestamptz) is
   'Tells a person something once: as long as the same notice is unread, another one is not written.';
+
+create view public.notices with (security_invoker = true) as
+  select n.id, n.user_id, n.kind, n.subject_kind, n.subject_id, n.code, n.created_at, n.read_at, n.wants_mail,
+         w.title, w.advice
+  from public.notifications n
+  left join lateral (
+    select t.title, t.advice from public.notification_texts t
+    where t.kind = n.kind and t.code in (coalesce(n.code, ''), '') order by t.code desc limit 1) w on true;
+comment on view public.notices is 'The notices of a person in plain words, with what to do.';
+comment on column public.notices.kind is 'What happened, e.g. target_missed.';
+comment on column public.notices.subject_kind is 'What kind of thing it happened to, e.g. post_target.';
+comment on column public.notices.subject_id is 'Which one; NULL where it concerns the account.';
+comment on column public.notices.code is 'Why, as a code; NULL where there is nothing to explain.';
+comment on column public.notices.read_at is 'When the person read it.';
+comment on column public.notices.wants_mail is 'Whether it is sent by mail as well.';
+comment on column public.notices.title is 'What happened, in words.';
+comment on column public.notices.advice is 'What to do.';
 
 create function private.forget_notifications(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$

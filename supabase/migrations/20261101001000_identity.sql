@@ -366,6 +366,7 @@ create table public.preferences (
   theme text not null default 'system',
   week_starts_on text not null default 'monday',
   product_analytics boolean not null default true,
+  mail_notices boolean not null default true,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint language_is_a_bcp_47_tag check (language ~ '^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$'),
@@ -378,6 +379,8 @@ comment on column public.preferences.theme is 'system, light or dark.';
 comment on column public.preferences.week_starts_on is
   'First day of the week in calendars: monday, saturday or sunday.';
 comment on column public.preferences.time_zone is 'IANA name: schedules are entered in it.';
+comment on column public.preferences.mail_notices is
+  'Whether notices that are worth it, such as a post that failed, come by mail as well.';
 comment on column public.preferences.product_analytics is
   'False: nothing about the use of the product is recorded any more, at once (P5.2, P7.5).';
 
@@ -1131,7 +1134,7 @@ select private.register_data('public.profiles', 'user_id', 'features', 'delete_r
   '{"user.unique_id": "user_id", "user.account.username": "handle handle_key", "user.name": "display_name",
     "user.content": "niche bio avatar_path", "user.location.imprecise": "country", "system.operations": "created_at updated_at"}', 'profile');
 select private.register_data('public.preferences', 'user_id', 'features', 'delete_row',
-  '{"user.unique_id": "user_id", "user.settings": "language time_zone theme week_starts_on product_analytics",
+  '{"user.unique_id": "user_id", "user.settings": "language time_zone theme week_starts_on product_analytics mail_notices",
     "system.operations": "created_at updated_at"}', 'preferences');
 select private.register_data('public.media_kits', 'user_id', 'features', 'delete_row',
   '{"user.unique_id": "user_id", "user.content": "headline about audience is_published", "user.contact.email": "contact_email",
@@ -1249,7 +1252,7 @@ grant execute on function public.change_handle(text) to authenticated;
 alter table public.preferences enable row level security;
 revoke all on public.preferences from anon, authenticated, service_role;
 grant select on public.preferences to authenticated;
-grant update (language, time_zone, theme, week_starts_on, product_analytics) on public.preferences to authenticated;
+grant update (language, time_zone, theme, week_starts_on, product_analytics, mail_notices) on public.preferences to authenticated;
 
 create policy preferences_select_owner on public.preferences for select to authenticated
   using (user_id = (select auth.uid()));

@@ -1630,6 +1630,27 @@ insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('remind_of_expiring_grants', 'private.remind_of_expiring_grants', 230),
   ('forget_reminders', 'private.forget_reminders', 231);
 
+-- ==== sql/20_connections/notices.sql
+
+-- Rows of public.notification_texts about connections
+-- Why:     see 15_notifications/notification_texts.sql.
+-- Caller:  private.notify() and people.
+-- Repeat:  no; reference rows are loaded once by the migration.
+
+insert into public.notification_texts (kind, code, title, advice, is_mailed) values
+  ('connection_needs_reconnect', '', 'An account has to be connected again',
+   'Connect it: posts that are scheduled on it wait, and go on by themselves if they are still in time.', true),
+  ('connection_expires_soon', '', 'The connection to an account ends soon',
+   'Connect the account again before it ends, so that scheduled posts are published.', true),
+  ('connection_expires_soon', 'days_14', 'The connection to an account ends in two weeks',
+   'Connect the account again before it ends, so that scheduled posts are published.', false),
+  ('connection_expires_soon', 'days_7', 'The connection to an account ends in a week',
+   'Connect the account again before it ends, so that scheduled posts are published.', true),
+  ('connection_expires_soon', 'days_3', 'The connection to an account ends in three days',
+   'Connect the account again before it ends, so that scheduled posts are published.', true),
+  ('connection_expires_soon', 'days_1', 'The connection to an account ends within a day',
+   'Connect the account again now: posts that are scheduled for later will wait otherwise.', true);
+
 -- ==== sql/20_connections/data_catalogue.sql
 
 -- What this context holds, for the data catalogue.

@@ -1947,7 +1947,7 @@ insert into private.definer_ledger (function_name, reason) values
 -- ==== sql/40_publishing/change_target.sql
 
 -- reschedule_target(target, at, key), retry_target(target, key), cancel_target(target),
--- resolve_unconfirmed(target, is_published, external_url) -> post_targets
+-- resolve_unconfirmed(target, is_published, external_url, send_again) -> post_targets
 -- Why:     what a person can do with one target once its post has been scheduled.
 -- Caller:  authenticated, for its own targets. DEFINER bodies: people may not change state or queue.
 -- Errors:  NX001, NX11x account. NX002 malformed URL. NX003 key used otherwise. NX402 target. NX410, NX411, NX412, NX414
@@ -2056,34 +2056,61 @@ end;
 $$;
 comment on function private.cancel_target(uuid, timestamptz) is 'Body of cancel_target().';
 
+-- "It is not there: send it again" is one step, so that nobody forgets the second half.
 create function private.resolve_unconfirmed(
-  p_target_id uuid, p_is_published boolean, p_external_url text default null, p_now timestamptz default now()
+  p_target_id uuid, p_is_published boolean, p_external_url text default null, p_send_again boolean default false,
+  p_now timestamptz default now()
 ) returns public.post_targets
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_user uuid := private.require_person();
   v_target public.post_targets := private.require_target(v_user, p_target_id);
-  v_state public.target_state := (case when p_is_published then 'published' else 'failed' end)::public.target_state;
 begin
-  if p_is_published is null or p_external_url !~ '^https://\S+$' or length(p_external_url) > 2000 then
-    perform private.fail('NX002', p_detail := 'p_is_published, p_external_url');
+  if p_is_published is null or p_is_published and p_send_again
+     or p_external_url !~ '^https://\S+$' or length(p_external_url) > 2000 then
+    perform private.fail('NX002', p_detail := 'p_is_published, p_external_url, p_send_again');
   end if;
+  perform private.lock_post(v_user, v_target.post_id);
   select * into v_target from public.post_targets where id = p_target_id for update;
-  if v_target.state = v_state then
-    return v_target;
-  elsif v_target.state <> 'unconfirmed' then
+  if v_target.state = 'unconfirmed' then
+    v_target := private.settle_unconfirmed(v_target, p_is_published, p_external_url, p_now);
+  elsif p_send_again and v_target.state in ('scheduled', 'publishing')
+     or not p_send_again and v_target.state in ('published', 'failed')
+        and p_is_published = (v_target.state = 'published') then
+    return v_target; -- a second click
+  elsif v_target.state <> 'failed' or v_target.failure_code is distinct from 'NX437' then
     perform private.fail('NX421', p_detail := v_target.state::text);
   end if;
+  if p_send_again then
+    perform private.give_time(v_user, p_target_id, p_now, '{failed}', p_now);
+  end if;
+  return private.require_target(v_user, p_target_id);
+end;
+$$;
+comment on function private.resolve_unconfirmed(uuid, boolean, text, boolean, timestamptz) is
+  'Body of resolve_unconfirmed().';
+
+create function private.settle_unconfirmed(
+  p_target public.post_targets, p_is_published boolean, p_external_url text, p_now timestamptz
+) returns public.post_targets
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
   update public.post_targets t
-    set state = v_state, published_at = case when p_is_published then p_now end, external_url = p_external_url,
+    set state = (case when p_is_published then 'published' else 'failed' end)::public.target_state,
+        published_at = case when p_is_published then p_now end,
+        external_url = coalesce(p_external_url, t.external_url),
         failure_code = case when p_is_published then null else 'NX437' end,
         failure_message = case when p_is_published then null else private.error_message('NX437') end,
         updated_at = p_now
-    where t.id = p_target_id returning * into v_target;
-  return v_target;
+    where t.id = p_target.id returning * into p_target;
+  update public.notifications n set read_at = p_now
+    where n.user_id = p_target.user_id and n.kind = 'target_unconfirmed' and n.subject_id = p_target.id
+      and n.read_at is null;
+  return p_target;
 end;
 $$;
-comment on function private.resolve_unconfirmed(uuid, boolean, text, timestamptz) is 'Body of resolve_unconfirmed().';
+comment on function private.settle_unconfirmed(public.post_targets, boolean, text, timestamptz) is
+  'What the person saw becomes the state of the target; the notice that asked for it is done.';
 
 create function public.reschedule_target(p_target_id uuid, p_at timestamptz, p_idempotency_key uuid default null)
 returns public.post_targets
@@ -2106,13 +2133,15 @@ $$;
 comment on function public.cancel_target(uuid) is
   'Takes a scheduled target back, even when a worker has it, until it is being sent to the platform (NX420).';
 
-create function public.resolve_unconfirmed(p_target_id uuid, p_is_published boolean, p_external_url text default null)
-returns public.post_targets
+create function public.resolve_unconfirmed(
+  p_target_id uuid, p_is_published boolean, p_external_url text default null, p_send_again boolean default false
+) returns public.post_targets
 language sql volatile security invoker set search_path = '' as $$
-  select private.resolve_unconfirmed(p_target_id, p_is_published, p_external_url)
+  select private.resolve_unconfirmed(p_target_id, p_is_published, p_external_url, p_send_again)
 $$;
-comment on function public.resolve_unconfirmed(uuid, boolean, text) is
-  'The person looked on the platform: published, or not (then it is failed and can be retried).';
+comment on function public.resolve_unconfirmed(uuid, boolean, text, boolean) is
+  'The person looked on the platform: it is there (published), or it is not (failed; with p_send_again it is sent again at '
+  'once).';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.reschedule_target', 'Changes state and queue, which people cannot change directly.'),
@@ -3385,6 +3414,47 @@ insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('release_stuck_targets', 'private.release_stuck_targets', 400),
   ('recover_lost_targets', 'private.recover_lost_targets', 410);
 
+-- ==== sql/40_publishing/notices.sql
+
+-- Rows of public.notification_texts about publishing
+-- Why:     see 15_notifications/notification_texts.sql. The target itself says more in failure_message.
+-- Caller:  private.notify() and people.
+-- Repeat:  no; reference rows are loaded once by the migration.
+
+insert into public.notification_texts (kind, code, title, advice, is_mailed) values
+  ('target_failed', '', 'A post could not be published',
+   'Open it: it says what the platform objected to. Correct that and retry.', true),
+  ('target_failed', 'NX410', 'A post breaks a rule of its platform',
+   'Open it: it lists what to change. Then retry.', true),
+  ('target_failed', 'NX412', 'An account does not allow publishing',
+   'Connect it again and allow publishing, then retry.', true),
+  ('target_failed', 'NX431', 'A post was not published because its account was disconnected',
+   'Connect the account again, then retry.', true),
+  ('target_failed', 'NX432', 'A post was not published because your account could not be used',
+   'Unlock your account, then retry.', true),
+  ('target_failed', 'NX436', 'A post was tried many times and could not be published',
+   'Look at the last reason, then retry.', true),
+  ('target_failed', 'NX439', 'Only the first parts of a thread were published in time',
+   'Retry it: it goes on where it stopped, and nothing is posted twice.', true),
+  ('target_failed', 'thread_incomplete', 'Only the first parts of a thread were published',
+   'Open it: it says what the platform objected to. Retry goes on where it stopped, and nothing is posted twice.', true),
+  ('target_missed', '', 'A post was not published within its time window',
+   'Retry to publish it now, or choose another time.', true),
+  ('target_missed', 'NX430', 'A post was missed because its account has to be connected again',
+   'Connect the account again, then retry or choose another time.', true),
+  ('target_missed', 'NX438', 'A post was missed because the platform takes no more for now',
+   'Retry when the platforms window begins anew, or choose another time.', true),
+  ('target_unconfirmed', '', 'The platform does not say whether a post was published',
+   'Look there and tell us: it is there, or it is not and is to be sent again. Nothing is sent until then.', true),
+  ('target_published', '', 'A post was published, but not quite as asked for',
+   'Look at it on the platform.', true),
+  ('target_published', 'published_privately', 'YouTube keeps a video private',
+   'Change its visibility in YouTube Studio. YouTube does so to services that it has not audited.', true),
+  ('target_published', 'waits_in_inbox', 'A post waits for you in the TikTok app',
+   'Open the app within 24 hours and finish it from your inbox.', true),
+  ('target_breaks_new_rule', '', 'A scheduled post breaks a new rule of its platform',
+   'Change it before it is due: it lists what no longer fits.', true);
+
 -- ==== sql/40_publishing/data_catalogue.sql
 
 -- What this context holds, for the data catalogue.
@@ -3570,11 +3640,11 @@ grant execute on function public.publish_now(uuid, uuid) to authenticated;
 grant execute on function private.reschedule_target(uuid, timestamptz, uuid, timestamptz) to authenticated;
 grant execute on function private.retry_target(uuid, uuid, timestamptz) to authenticated;
 grant execute on function private.cancel_target(uuid, timestamptz) to authenticated;
-grant execute on function private.resolve_unconfirmed(uuid, boolean, text, timestamptz) to authenticated;
+grant execute on function private.resolve_unconfirmed(uuid, boolean, text, boolean, timestamptz) to authenticated;
 grant execute on function public.reschedule_target(uuid, timestamptz, uuid) to authenticated;
 grant execute on function public.retry_target(uuid, uuid) to authenticated;
 grant execute on function public.cancel_target(uuid) to authenticated;
-grant execute on function public.resolve_unconfirmed(uuid, boolean, text) to authenticated;
+grant execute on function public.resolve_unconfirmed(uuid, boolean, text, boolean) to authenticated;
 
 -- ==== policies/40_publishing/claim_targets.sql
 

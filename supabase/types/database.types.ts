@@ -324,6 +324,31 @@ export type Database = {
         }
         Relationships: []
       },
+      "notification_texts": {
+        Row: {
+          "advice": string,
+          "code": string,
+          "is_mailed": boolean,
+          "kind": string,
+          "title": string
+        }
+        ComputedFields: never
+        Insert: {
+          "advice": string,
+          "code"?: string,
+          "is_mailed": boolean,
+          "kind": string,
+          "title": string
+        }
+        Update: {
+          "advice"?: string,
+          "code"?: string,
+          "is_mailed"?: boolean,
+          "kind"?: string,
+          "title"?: string
+        }
+        Relationships: []
+      },
       "notifications": {
         Row: {
           "code": string | null,
@@ -333,7 +358,8 @@ export type Database = {
           "read_at": string | null,
           "subject_id": string | null,
           "subject_kind": string,
-          "user_id": string
+          "user_id": string,
+          "wants_mail": boolean
         }
         ComputedFields: never
         Insert: {
@@ -344,7 +370,8 @@ export type Database = {
           "read_at"?: string | null,
           "subject_id"?: string | null,
           "subject_kind": string,
-          "user_id": string
+          "user_id": string,
+          "wants_mail"?: boolean
         }
         Update: {
           "code"?: string | null,
@@ -354,7 +381,8 @@ export type Database = {
           "read_at"?: string | null,
           "subject_id"?: string | null,
           "subject_kind"?: string,
-          "user_id"?: string
+          "user_id"?: string,
+          "wants_mail"?: boolean
         }
         Relationships: []
       },
@@ -828,6 +856,7 @@ export type Database = {
         Row: {
           "created_at": string,
           "language": string,
+          "mail_notices": boolean,
           "product_analytics": boolean,
           "theme": string,
           "time_zone": string,
@@ -839,6 +868,7 @@ export type Database = {
         Insert: {
           "created_at"?: string,
           "language"?: string,
+          "mail_notices"?: boolean,
           "product_analytics"?: boolean,
           "theme"?: string,
           "time_zone"?: string,
@@ -849,6 +879,7 @@ export type Database = {
         Update: {
           "created_at"?: string,
           "language"?: string,
+          "mail_notices"?: boolean,
           "product_analytics"?: boolean,
           "theme"?: string,
           "time_zone"?: string,
@@ -1199,6 +1230,23 @@ export type Database = {
             referencedColumns: ["id"]
           }
         ]
+      },
+      "notices": {
+        Row: {
+          "advice": string | null,
+          "code": string | null,
+          "created_at": string,
+          "id": string,
+          "kind": string,
+          "read_at": string | null,
+          "subject_id": string | null,
+          "subject_kind": string,
+          "title": string | null,
+          "user_id": string,
+          "wants_mail": boolean
+        }
+        ComputedFields: never
+        Relationships: []
       }
     }
     Functions: {
@@ -1665,6 +1713,7 @@ export type Database = {
       },
       "resolve_unconfirmed": { Args: { "p_external_url"?: string,
           "p_is_published": boolean,
+          "p_send_again"?: boolean,
           "p_target_id": string }; Returns: {
           "attempt": number,
           "attempt_base": number,

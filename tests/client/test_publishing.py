@@ -188,6 +188,15 @@ def test_the_person_resolves_what_the_platform_could_not(
     assert (resolved.state, resolved.external_url) == (state, url)
 
 
+def test_what_is_not_there_is_sent_again_in_one_step(ada: Person, db_url: str) -> None:
+    post, target = draft(ada, db_url)
+    ada.client.publishing.schedule(post.id, in_hours(1))
+    move_target(db_url, target.id, "publishing", "unconfirmed")
+    for _ in range(2):
+        again = ada.client.publishing.resolve_unconfirmed(target.id, is_published=False, send_again=True)
+        assert (again.state, again.revision) == (TargetState.SCHEDULED, 2)
+
+
 def test_it_is_too_late_to_cancel_what_is_published(ada: Person, db_url: str) -> None:
     post, target = draft(ada, db_url)
     ada.client.publishing.schedule(post.id, in_hours(1))

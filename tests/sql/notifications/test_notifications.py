@@ -81,7 +81,7 @@ def test_notices_of_others_cannot_be_marked(db: Connection) -> None:
         assert db.execute("update public.notifications set read_at = now()").rowcount == 0
 
 
-COLUMNS = ["id", "user_id", "kind", "subject_kind", "subject_id", "code", "created_at"]
+COLUMNS = ["id", "user_id", "kind", "subject_kind", "subject_id", "code", "created_at", "wants_mail"]
 
 
 @pytest.mark.parametrize("column", COLUMNS)

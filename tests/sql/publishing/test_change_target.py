@@ -200,6 +200,45 @@ def test_the_person_did_not_find_it_and_retries(scene: Scene) -> None:
     assert [row["mode"] for row in scene.claim()] == ["publish"]
 
 
+SEND_AGAIN = "select state::text, scheduled_at = now() from public.resolve_unconfirmed(%s, false, null, true)"
+
+
+def test_the_person_did_not_find_it_and_has_it_sent_again(scene: Scene) -> None:
+    unconfirmed(scene)
+    assert [kind for kind, _ in scene.notices()] == ["target_unconfirmed"]
+    with acting_as(scene.db, scene.person):
+        for _ in range(2):
+            assert scene.db.execute(SEND_AGAIN, (scene.target,)).fetchone() == ("scheduled", True)
+    assert [(a, b) for a, b, _ in scene.events()][-2:] == [("unconfirmed", "failed"), ("failed", "scheduled")]
+    assert scene.db.execute("select read_at is not null from public.notifications").fetchall() == [(True,)]
+    assert [row["mode"] for row in scene.claim()] == ["publish"]
+
+
+def test_it_is_sent_again_after_second_thoughts(scene: Scene) -> None:
+    unconfirmed(scene)
+    with acting_as(scene.db, scene.person):
+        scene.db.execute(RESOLVE, (scene.target, False, None))
+        assert scene.db.execute(SEND_AGAIN, (scene.target,)).fetchone() == ("scheduled", True)
+
+
+def test_nothing_is_sent_again_that_is_there_or_was_never_in_doubt(scene: Scene) -> None:
+    unconfirmed(scene)
+    with acting_as(scene.db, scene.person), denied(scene.db, "NX002"):
+        scene.db.execute("select public.resolve_unconfirmed(%s, true, null, true)", (scene.target,))
+    with acting_as(scene.db, scene.person):
+        scene.db.execute(RESOLVE, (scene.target, True, None))
+        with denied(scene.db, "NX421"):
+            scene.db.execute(SEND_AGAIN, (scene.target,))
+
+
+def test_an_answer_without_a_link_keeps_the_link_that_is_there(scene: Scene) -> None:
+    unconfirmed(scene)
+    scene.db.execute("update public.post_targets set external_url = 'https://x.com/i/status/1'")
+    with acting_as(scene.db, scene.person):
+        row = scene.db.execute(RESOLVE, (scene.target, True, None)).fetchone()
+    assert row == ("published", "https://x.com/i/status/1", None)
+
+
 @pytest.mark.parametrize(
     ("found", "url"), [(None, None), (True, "http://x.com"), (True, "javascript:alert(1)")]
 )
