@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from datetime import UTC, datetime
@@ -284,6 +285,35 @@ def test_accounts_of_somebody_else_are_unknown(scene: Scene) -> None:
     assert faults(report) == [(2, "accounts", "account_unknown"), (3, "accounts", "account_unknown")]
     with acting_as(scene.db, None), denied(scene.db, "42501"):
         rows(scene.db, "select public.import_posts('[]')")
+
+
+def test_the_same_file_from_two_tabs_at_once(db_url: str) -> None:
+    with psycopg.connect(db_url) as connection:
+        scene = make_scene(connection)
+        connection.execute("delete from public.posts")
+    table = "key,text,accounts,at\n" + "".join(
+        f"k{n},Number {n},x,2099-06-01 12:{n}\n" for n in range(10, 40)
+    )
+    start, reports = threading.Barrier(3), []
+
+    def run() -> None:
+        with psycopg.connect(db_url) as session:
+            start.wait()
+            with session.transaction(), acting_as(session, scene.person):
+                reports.append(scalar(session, "select public.import_posts_csv(%s)", table))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted((report["imported"], report["existing"]) for report in reports) == [
+        (0, 30),
+        (0, 30),
+        (30, 0),
+    ]
+    with psycopg.connect(db_url) as connection:
+        assert scalar(connection, "select count(*) from public.post_targets") == 30
 
 
 def test_five_thousand_rows_within_the_time_of_one_call(db: psycopg.Connection) -> None:
