@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.flow import Client, png
+from tests.sandbox.flow import REDIRECT, Client, png
 from tests.support.files import FileServer, serving_files
 from tests.support.media import jpeg, mp4, webp
 from tests.support.waiting import wait_until
-from workers.sandbox import SandboxControl
+from workers.sandbox import Sandbox, SandboxControl
 
 SCOPES = "user.info.basic,video.publish,video.upload"
 MEBI = 1_048_576
@@ -443,6 +443,21 @@ def test_pulling_can_be_cancelled(maya: Account, server: FileServer) -> None:
     maya.settled(publish_id)
     assert refusal(maya.call("cancel/", {"publish_id": publish_id})) == (400, "publish_not_cancellable")
     assert refusal(maya.call("cancel/", {"publish_id": "p_pub_url~v2.1"})) == (400, "invalid_publish_id")
+
+
+def test_prefixes_that_were_verified_stay_so() -> None:
+    with Sandbox.start(redirect_uris=[REDIRECT], media_prefixes=["https://worker.example/media/"]) as sandbox:
+        sandbox.control.reset()
+        with httpx.Client(base_url=sandbox.url) as opened:
+            account = Account(Client(sandbox, opened))
+            begun(account.photos("https://worker.example/media/1.jpg"))
+            other = account.photos("https://worker.example/other/1.jpg")
+            assert refusal(other) == (403, "url_ownership_unverified")
+
+
+def test_settings_of_nobody(control: SandboxControl) -> None:
+    with pytest.raises(RuntimeError, match="no such person"):
+        control.change_settings("tiktok", "nobody", private=True)
 
 
 def test_finishing_what_is_not_there(control: SandboxControl) -> None:

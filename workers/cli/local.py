@@ -51,14 +51,13 @@ class LocalService:
             self.sandbox = Sandbox.start(
                 secret=secret,
                 redirect_uris=redirect_uris(self.web_url),
+                media_prefixes=[f"{self.web_url}/media/"],
                 saved_in=state_dir / "sandbox" if durable else None,
             )
         except BaseException:
             self.stack.stop()
             raise
         self.control = SandboxControl(self.sandbox.url)
-        # As an operator verifies the prefix of the worker's files with TikTok.
-        self.control.change_settings("tiktok", verified_prefixes=[f"{self.web_url}/media/"])
 
     def __enter__(self) -> LocalService:
         try:

@@ -62,6 +62,7 @@ class Sandbox:
         redirect_uris: Iterable[str] = (),
         host: str = "127.0.0.1",
         saved_in: Path | None = None,
+        media_prefixes: Iterable[str] = (),
     ) -> Sandbox:
         """Starts a sandbox and returns when it answers.
 
@@ -70,13 +71,14 @@ class Sandbox:
             secret: client secret; random when None.
             redirect_uris: registered exactly as given, for every platform.
             saved_in: directory that keeps people, grants and posts for the next start; None forgets them.
+            media_prefixes: beginnings of addresses that are verified with TikTok, which pulls from them.
 
         Raises:
             OSError: the port is taken.
             RuntimeError: the server did not come up in time.
         """
         secret = secret or secrets.token_urlsafe(32)
-        app = _saved_app(State(secret, redirect_uris), saved_in)
+        app = _saved_app(State(secret, redirect_uris, media_prefixes), saved_in)
         server = ThreadServer(app, host, port)
         server.start()
         return cls(server, host, secret)

@@ -43,11 +43,18 @@ def main() -> None:
     parser.add_argument(
         "--redirect-uri", action="append", default=[], metavar="URI", help="may be given more than once"
     )
+    parser.add_argument(
+        "--media-prefix",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="verified with TikTok, which pulls from it",
+    )
     options = parser.parse_args()
     secret = os.environ.get("NEXORA_SANDBOX_SECRET", "")
     if len(secret) < 16:
         sys.exit("NEXORA_SANDBOX_SECRET must hold at least 16 characters")
-    app = SandboxApp(State(secret, options.redirect_uri))
+    app = SandboxApp(State(secret, options.redirect_uri, options.media_prefix))
     asyncio.run(serve(app, options.host, options.port))
 
 

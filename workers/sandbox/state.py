@@ -339,10 +339,15 @@ class Drafts:
 
 
 class State:
-    """Everything one sandbox remembers. `reset` forgets it and keeps the client secret and redirects."""
+    """Everything one sandbox remembers. `reset` forgets it and keeps what the application has registered."""
 
-    def __init__(self, secret: str, redirect_uris: Iterable[str] = ()) -> None:
+    def __init__(
+        self, secret: str, redirect_uris: Iterable[str] = (), media_prefixes: Iterable[str] = ()
+    ) -> None:
         self.secret = secret
+        self.media_prefixes = list(
+            media_prefixes
+        )  # URL prefixes that the application has verified with TikTok
         self.clock = Clock()
         self.redirect_uris: dict[str, set[str]] = {p: set(redirect_uris) for p in PLATFORMS}
         self.approved_scopes: dict[str, frozenset[str]] = {}

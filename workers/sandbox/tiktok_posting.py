@@ -292,7 +292,7 @@ def _check_chunks(source: dict[str, Any]) -> None:
 
 def _check_owned(call: Call, urls: list[str]) -> None:
     """Every address lies under a prefix that the application has verified. On loopback `http` serves, too."""
-    prefixes = call.state.setting("tiktok", "verified_prefixes", [])
+    prefixes = call.state.setting("tiktok", "verified_prefixes", call.state.media_prefixes)
     if not all(any(url.startswith(prefix) for prefix in prefixes) for url in urls):
         raise error(403, "url_ownership_unverified")
 
