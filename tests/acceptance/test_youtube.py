@@ -109,3 +109,13 @@ def test_a_video_that_is_held_private_is_told(maya: Creator, sandbox: Sandbox, t
         target.id,
         "published_privately",
     )
+
+
+def test_a_thumbnail_that_is_refused_is_told(maya: Creator, sandbox: Sandbox, tmp_path: Path) -> None:
+    short = tmp_path / "short.mp4"
+    short.write_bytes(VIDEO[:1000])
+    sandbox.control.set_limits(**{"youtube channel thumbnails": 0})
+    target = _publish(maya, short)
+    assert target.state is TargetState.PUBLISHED
+    [notice] = maya.client.notifications.list()
+    assert (notice.kind, notice.code) == ("target_published", "preview_missing")

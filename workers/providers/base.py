@@ -283,9 +283,9 @@ class Publisher(Protocol):
     async def after_send(
         self, claim: PublishClaim, token: SecretToken, media: Media, published: Published
     ) -> None:
-        """What a published post still needs (a preview picture): best effort, whatever it raises is logged
-        and changes nothing about the post. Runs again when a worker died before reporting, so it must bear
-        repetition."""
+        """What a published post still needs (a preview picture): best effort. Whatever it raises is logged,
+        told to the person as a notice, and changes nothing about the post. Runs again when a worker died
+        before reporting, so it must bear repetition."""
         ...
 
     async def probe(self, claim: PublishClaim, token: SecretToken) -> Outcome:

@@ -241,7 +241,9 @@ async def test_a_lease_that_is_lost_while_a_part_is_sent_is_left_alone(
     assert platform.posts == WHOLE[:2]
 
 
-async def test_what_goes_wrong_after_the_post_is_out_changes_nothing(world: World, platform: Threads) -> None:
+async def test_what_goes_wrong_after_the_post_is_out_is_told_and_changes_nothing(
+    world: World, platform: Threads
+) -> None:
     async def fail() -> None:
         raise RuntimeError("canary")
 
@@ -249,6 +251,7 @@ async def test_what_goes_wrong_after_the_post_is_out_changes_nothing(world: Worl
     row = world.database.add()
     async with world.running():
         await world.until(lambda: row.state == "published")
+    assert [result.notice for result in row.results] == ["preview_missing"]
 
 
 async def test_stopping_in_a_thread_hands_the_rest_back(world: World, platform: Threads) -> None:

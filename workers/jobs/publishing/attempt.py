@@ -47,6 +47,8 @@ __all__ = ["AFTER_SECONDS", "SEND_SECONDS", "START_SECONDS", "Attempts", "Refuse
 START_SECONDS: Final = 10.0
 SEND_SECONDS: Final = 40.0
 AFTER_SECONDS: Final = 120.0
+NOT_COMPLETED: Final = "preview_missing"
+"""Notice to the person: the post is out, but without the preview picture that it was to have."""
 INCOMPLETE: Final = "thread_incomplete"
 """Failure code of a target whose post is out, but not everything that was to follow it."""
 
@@ -199,7 +201,8 @@ class Attempts:
         self, flight: Flight, publisher: Publisher, token: SecretToken, published: Published
     ) -> Outcome:
         """The post itself is out: complete it, and publish what follows it."""
-        await self._complete(flight, publisher, token, published)
+        if not await self._complete(flight, publisher, token, published):
+            published = dataclasses.replace(published, notice=published.notice or NOT_COMPLETED)
         if not flight.claim.follow_ups:
             return published
         await self._reporter.record(flight, 0, published)
@@ -210,8 +213,9 @@ class Attempts:
 
     async def _complete(
         self, flight: Flight, publisher: Publisher, token: SecretToken, published: Published
-    ) -> None:
-        """What the published post still needs. Whatever goes wrong here, the post is out."""
+    ) -> bool:
+        """What the published post still needs; whether it has it. Whatever goes wrong here, the post is
+        out."""
         claim = flight.claim
         try:
             async with asyncio.timeout(AFTER_SECONDS):
@@ -222,9 +226,12 @@ class Attempts:
             task = asyncio.current_task()
             if task is not None:
                 task.uncancel()
+            return False
         except Exception as error:  # noqa: BLE001  best effort by contract
             code = error.outcome.code if isinstance(error, PublishStopped) else type(error).__name__
             log.warning("after_send_failed", target_id=claim.target_id, code=code)
+            return False
+        return True
 
     # --- what follows it ------------------------------------------------------------------------------------
 
