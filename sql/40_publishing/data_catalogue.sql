@@ -6,7 +6,7 @@ select private.register_data('public.platform_rules', 'none', 'features', 'keep_
 select private.register_data('private.target_transitions', 'none', 'features', 'keep_nonpersonal',
   '{"system.operations": "from_state to_state meaning"}');
 select private.register_data('private.platform_limits', 'none', 'features', 'keep_nonpersonal',
-  '{"system.operations": "platform_id scope name limit_value length resets_in_zone source checked_on valid_from"}',
+  '{"system.operations": "platform_id scope name limit_value length resets_in_zone source checked_on valid_from gates_posts"}',
   p_notes => '{"name": "Of a limit."}');
 select private.register_data('private.platform_budgets', 'connection_id=>public.connections', 'features', 'delete_row',
   '{"user.unique_id": "connection_id", "system.operations": "id platform_id name limit_value remaining resets_at observed_at"}',

@@ -1460,6 +1460,7 @@ create table private.platform_limits (
   source text not null,
   checked_on date not null,
   valid_from date not null,
+  gates_posts boolean not null default true,
   primary key (platform_id, scope, name, valid_from),
   constraint scope_is_known check (scope in ('account', 'app')),
   constraint limit_is_positive check (limit_value > 0),
@@ -1470,6 +1471,8 @@ comment on table private.platform_limits is
   'Windows as the platforms'' documents state them: dated, with source. They complete an observation that lacks its limit '
   'or its end; what a platform says at run time wins.';
 comment on column private.platform_limits.length is 'Length of the window, from the first use or, with a zone, from midnight.';
+comment on column private.platform_limits.gates_posts is
+  'Whether a post needs something of this window. Only such windows are kept: others must not hold posts back.';
 comment on column private.platform_limits.resets_in_zone is 'Time zone at whose midnight the window ends; NULL: it rolls.';
 
 create table private.platform_budgets (
@@ -1492,20 +1495,30 @@ comment on column private.platform_budgets.connection_id is 'The account; NULL: 
 comment on column private.platform_budgets.remaining is 'Posts that may still be claimed before resets_at.';
 
 insert into private.platform_limits
-  (platform_id, scope, name, limit_value, length, resets_in_zone, source, checked_on, valid_from) values
-  ('youtube', 'app', 'videos_insert', 100, '1 day', 'America/Los_Angeles', 'YouTube Data API, quota costs', '2026-11-20', '2025-12-01'),
-  ('youtube', 'app', 'units', 10000, '1 day', 'America/Los_Angeles', 'YouTube Data API, quota costs', '2026-11-20', '2019-01-01'),
-  ('x', 'account', 'posts', 100, '15 minutes', null, 'X API documentation, rate limits', '2026-11-20', '2024-01-01'),
-  ('x', 'app', 'posts_day', 10000, '1 day', null, 'X API documentation, rate limits', '2026-11-20', '2024-01-01'),
-  ('linkedin', 'account', 'posts', 100, '1 day', 'UTC', 'limit that public schedulers keep to; not published', '2026-11-20', '2024-01-01'),
-  ('instagram', 'account', 'posts', 50, '1 day', null, 'Instagram media_publish reference; the guide says 100', '2026-11-20', '2024-01-01'),
-  ('tiktok', 'account', 'inits', 6, '1 minute', null, 'TikTok Content Posting API, direct post', '2026-11-20', '2024-01-01'),
-  ('tiktok', 'account', 'pending_shares', 5, '1 day', null, 'TikTok Content Posting API, upload', '2026-11-20', '2024-01-01'),
-  ('tiktok', 'account', 'posts', 15, '1 day', null, 'TikTok Content Posting API, about 15 a day', '2026-11-20', '2024-01-01');
+  (platform_id, scope, name, limit_value, length, resets_in_zone, source, checked_on, valid_from, gates_posts) values
+  ('youtube', 'app', 'videos_insert', 100, '1 day', 'America/Los_Angeles', 'YouTube Data API, quota costs',
+   '2026-11-20', '2025-12-01', true),
+  ('youtube', 'app', 'units', 10000, '1 day', 'America/Los_Angeles', 'YouTube Data API, quota costs',
+   '2026-11-20', '2019-01-01', false),
+  ('x', 'account', 'posts', 100, '15 minutes', null, 'X API documentation, rate limits',
+   '2026-11-20', '2024-01-01', true),
+  ('x', 'app', 'posts_day', 10000, '1 day', null, 'X API documentation, rate limits', '2026-11-20', '2024-01-01', true),
+  ('linkedin', 'account', 'posts', 100, '1 day', 'UTC', 'limit that public schedulers keep to; not published',
+   '2026-11-20', '2024-01-01', true),
+  ('instagram', 'account', 'posts', 50, '1 day', null, 'Instagram media_publish reference; the guide says 100',
+   '2026-11-20', '2024-01-01', true),
+  ('tiktok', 'account', 'inits', 6, '1 minute', null, 'TikTok Content Posting API, direct post',
+   '2026-11-20', '2024-01-01', true),
+  ('tiktok', 'account', 'pending_shares', 5, '1 day', null, 'TikTok Content Posting API, upload',
+   '2026-11-20', '2024-01-01', true),
+  ('tiktok', 'account', 'posts', 15, '1 day', null, 'TikTok Content Posting API, about 15 a day',
+   '2026-11-20', '2024-01-01', true);
 
+-- A window that rolls frees a place at any moment: the platform is asked again after an hour, not when all of it is over.
 create function private.window_end(p_limit private.platform_limits, p_now timestamptz) returns timestamptz
 language sql stable security invoker set search_path = '' as $$
-  select case when (p_limit).resets_in_zone is null then p_now + coalesce((p_limit).length, interval '15 minutes')
+  select case when (p_limit).resets_in_zone is null then
+      p_now + least(coalesce((p_limit).length, interval '15 minutes'), interval '1 hour')
     else (((p_now at time zone (p_limit).resets_in_zone)::date + 1)::timestamp at time zone (p_limit).resets_in_zone) end
 $$;
 comment on function private.window_end(private.platform_limits, timestamptz) is
@@ -1553,7 +1566,7 @@ language sql stable security invoker set search_path = '' as $$
     left join lateral (select p.* from private.platform_limits p
       where p.platform_id = t.platform_id and p.scope = b.scope and p.name = b.name
         and p.valid_from <= (p_now at time zone 'utc')::date order by p.valid_from desc limit 1) l on true
-    where b.scope in ('account', 'app') and b.name ~ '^[a-z][a-z0-9_]{0,62}$' and b.remaining is not null
+    where coalesce(l.gates_posts, true) and b.scope in ('account', 'app') and b.name ~ '^[a-z][a-z0-9_]{0,62}$' and b.remaining is not null
     order by t.platform_id, a.connection_id, b.name, b.resets_at desc nulls last, b.remaining
   ) x where x.resets_at > p_now
 $$;
@@ -3465,7 +3478,7 @@ select private.register_data('public.platform_rules', 'none', 'features', 'keep_
 select private.register_data('private.target_transitions', 'none', 'features', 'keep_nonpersonal',
   '{"system.operations": "from_state to_state meaning"}');
 select private.register_data('private.platform_limits', 'none', 'features', 'keep_nonpersonal',
-  '{"system.operations": "platform_id scope name limit_value length resets_in_zone source checked_on valid_from"}',
+  '{"system.operations": "platform_id scope name limit_value length resets_in_zone source checked_on valid_from gates_posts"}',
   p_notes => '{"name": "Of a limit."}');
 select private.register_data('private.platform_budgets', 'connection_id=>public.connections', 'features', 'delete_row',
   '{"user.unique_id": "connection_id", "system.operations": "id platform_id name limit_value remaining resets_at observed_at"}',

@@ -142,4 +142,4 @@ def let_its_lease_run_out(api: Api) -> None:
     """What minutes without a heartbeat do: everything of the dead worker happened long ago."""
     with psycopg.connect(api.db_url, autocommit=True) as connection:
         connection.execute("update private.workers set heartbeat_at = heartbeat_at - interval '10 minutes'")
-        connection.execute("update private.queue set sending_at = sending_at - interval '10 minutes'")
+        connection.execute("update private.queue set sending_at = sending_at - interval '5 minutes'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import timedelta
 
@@ -77,6 +78,30 @@ def test_two_workers_share_what_is_left(scene: Scene) -> None:
     assert len(scene.claim(limit=100, worker=other)) == 1
     assert scene.claim() == []
     assert len(waiting(scene.db)) == 7
+
+
+def test_workers_that_claim_at_one_instant_share_what_is_left(db_url: str) -> None:
+    with psycopg.connect(db_url) as connection:
+        scene = make_scene(connection)
+        add_due(scene, 40)
+        limit(scene, 7)
+        workers = [register_worker(connection, f"w{n}") for n in range(4)]
+    start = threading.Barrier(len(workers))
+    counts: list[int] = []
+
+    def claim(worker: uuid.UUID) -> None:
+        with psycopg.connect(db_url) as session:
+            start.wait()
+            counts.append(scalar(session, "select count(*) from worker.claim_targets(%s, 5)", worker))
+
+    threads = [threading.Thread(target=claim, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(counts) == 7
+    with psycopg.connect(db_url) as connection:
+        assert scalar(connection, "select remaining from private.platform_budgets") == 0
 
 
 def test_what_waits_for_a_window_is_due_after_it_and_has_not_been_tried(scene: Scene) -> None:

@@ -78,6 +78,18 @@ def test_what_is_missing_comes_from_the_documents(db: psycopg.Connection) -> Non
     ) == [(100, 0, True)]
 
 
+def test_a_window_that_rolls_is_looked_at_again_within_the_hour(db: psycopg.Connection) -> None:
+    scene = make_scene(db, "instagram")
+    tell(scene, [{"scope": "account", "name": "posts", "limit": 50, "remaining": 0}])
+    assert scalar(db, "select resets_at = now() + interval '1 hour' from private.platform_budgets") is True
+
+
+def test_a_window_that_no_post_needs_holds_nothing_back(db: psycopg.Connection) -> None:
+    scene = make_scene(db, "youtube")
+    tell(scene, [{"scope": "app", "name": name, "remaining": 0} for name in ("units", "videos_insert")])
+    assert rows(db, "select name from private.platform_budgets") == [("videos_insert",)]
+
+
 def test_an_unknown_window_lasts_a_quarter_of_an_hour(scene: Scene) -> None:
     tell(scene, [{"scope": "app", "name": "who_knows", "remaining": 0}])
     assert (
