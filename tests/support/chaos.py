@@ -143,7 +143,9 @@ class Chaos:
             self._control.add_fault("status", at="before", platform=platform, path=path, status=status)
         elif kind == "rate_limit":
             headers = {"retry-after": "1"}
-            self._control.add_fault("status", platform=platform, path=path, status=429, headers=headers, body={})
+            self._control.add_fault(
+                "status", platform=platform, path=path, status=429, headers=headers, body={}
+            )
         elif kind in ("hang", "delay"):
             at = self._chance.choice(["before", "after"])
             self._control.add_fault(kind, at=at, platform=platform, path=path, seconds=1.0)  # type: ignore[arg-type]
