@@ -147,6 +147,7 @@
 \ir 40_publishing/claim_targets.sql
 \ir 40_publishing/mark_sending.sql
 \ir 40_publishing/record_part.sql
+\ir 40_publishing/late_success.sql
 \ir 40_publishing/report_targets.sql
 \ir 40_publishing/housekeeping.sql
 \ir 40_publishing/notices.sql
