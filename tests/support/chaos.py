@@ -9,6 +9,7 @@ workers about which it is true that nothing of them can still be on its way: no 
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import time
@@ -80,8 +81,8 @@ class Fleet:
     def freeze(self, chance: random.Random) -> tuple[str, Callable[[], None]]:
         """Stop one where it stands; answers its name and how to let it go on."""
         name, worker, _ = chance.choice(self._running)
-        worker.process.send_signal(signal.SIGSTOP)
-        return name, lambda: worker.process.send_signal(signal.SIGCONT)
+        os.kill(worker.pid, signal.SIGSTOP)
+        return name, lambda: os.kill(worker.pid, signal.SIGCONT)
 
     @property
     def web_url(self) -> str:
