@@ -94,13 +94,17 @@ POINTS = [
     Point("reported, the answer is lost", at_gate("/rpc/report_targets", "after")),
 ]
 # The others differ from X in their uploads and in how they are asked what became of a post; the rest is the same code.
+_OWN_WAYS = {
+    "image uploaded, not noted",
+    "it said that it sends, and did not",
+    "the platform has it and takes its time",
+    "the platform accepted it",
+}
 CASES = [(Platform.X, point) for point in POINTS] + [
     (platform, point)
     for platform in (Platform.LINKEDIN, Platform.INSTAGRAM, Platform.TIKTOK)
     for point in POINTS
-    if "platform" in point.name
-    or "said" in point.name
-    or ("image" in point.name and platform is not Platform.LINKEDIN)
+    if point.name in _OWN_WAYS
 ]
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from tests.workers.providers.claims import MemoryFile, Saved, answer, files, media
 from tests.workers.providers.tiktok_script import (
@@ -103,6 +105,17 @@ def test_chunks(total: int, size: int, count: int) -> None:
     assert sum(length for _, length in pieces) == total
     assert [start for start, _ in pieces] == [index * size for index in range(count)]
     assert max(length for _, length in pieces) < 16 * 1_048_576
+
+
+@given_any(st.integers(1, 4_000_000_000))
+def test_chunks_of_any_size_keep_the_rules(total: int) -> None:
+    chunks = Chunks.of(total)
+    assert chunks.count == total // chunks.size
+    assert 1 <= chunks.count <= 1_000
+    assert chunks.size == total or 5 * 1_048_576 <= chunks.size <= 64_000_000
+    start, length = chunks.piece(chunks.count - 1)
+    assert start + length == total
+    assert length <= 64_000_000
 
 
 async def test_all_chunks_but_the_last_are_sent_in_preparing() -> None:
