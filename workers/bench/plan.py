@@ -70,7 +70,7 @@ FULL = Plan(
 
 QUICK = Plan(
     name="quick",
-    due=(10_000,),
+    due=(20_000,),
     future=(0, 100_000),
     repetitions=3,
     cap_seconds=2,

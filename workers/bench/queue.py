@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -40,6 +41,8 @@ def run_queue_bench(plan: Plan, state_dir: Path, console: Console, json_path: Pa
     work_dir = Path(tempfile.mkdtemp(prefix="run-", dir=state_dir))
     work_dir.chmod(0o755)
     console.print(f"about {plan.minutes:g} minutes; the machine should have nothing else to do meanwhile")
+    if os.getloadavg()[0] > 0.5:
+        console.print(f"it has: load average {os.getloadavg()[0]:.1f}", style="yellow")
     try:
         with _progress(console) as progress, Stack.start(work_dir, durable=True) as stack:
             return _measure(stack, plan, work_dir, console, progress, json_path)
@@ -77,7 +80,7 @@ def _measure(
 
 
 def _evidence(databases: Databases, plan: Plan) -> list[str]:
-    name = databases.renew_run(databases.template(nexora(), min(plan.due[0], 10_000), 0))
+    name = databases.renew_run(nexora(), databases.template(nexora(), min(plan.due[0], 10_000), 0))
     with databases.connect(name) as connection:
         return explain_cost(connection)
 

@@ -14,6 +14,7 @@ from workers.bench.databases import Databases
 from workers.bench.figures import Figure, Figures, median, percentile
 from workers.bench.plan import Plan
 from workers.bench.runs import DriverError, Run, run_drivers
+from workers.bench.sustained import JOBS_PER_SECOND, measure
 from workers.bench.systems import System, every_system, nexora, nexora_client
 
 __all__ = ["Scenarios"]
@@ -81,7 +82,7 @@ class Scenarios:
         self, system: System, due: int, future: int, *, is_pinned: bool = False
     ) -> tuple[Run, int]:
         """One drain of a fresh copy, and the write-ahead log that it wrote in bytes."""
-        name = self._databases.renew_run(self._template(system, due, future))
+        name = self._databases.renew_run(system, self._template(system, due, future))
         task = self._task(system, name, "drain", system.drain)
         with self._old_snapshot(name) if is_pinned else nullcontext():
             before = self._databases.wal_position()
@@ -172,7 +173,7 @@ class Scenarios:
 
     def _latency_once(self, system: System, is_burst: bool, future: int) -> Run:
         plan = self._plan
-        name = self._databases.renew_run(self._databases.make_base(system, future))
+        name = self._databases.renew_run(system, self._databases.make_base(system, future))
         jobs, seconds = (plan.burst_jobs, 0.0) if is_burst else (plan.spread_jobs, plan.spread_seconds)
         lead = plan.lead_seconds + jobs / 5000
         task = self._task(system, name, "latency", system.latency)
@@ -190,7 +191,7 @@ class Scenarios:
         peers = [system for system in self.systems if system.key in self._plan.peers and system.idle]
         for system in (nexora(), *peers):
             self._progress(f"{scenario}: {system.label}")
-            name = self._databases.renew_run(self._databases.make_base(system, future))
+            name = self._databases.renew_run(system, self._databases.make_base(system, future))
             task = self._task(system, name, "idle", system.idle)
             run = self._run(system, task, task["polls"], self._plan.cap_seconds * 2)
             self._note(system, scenario, IDLE50, percentile(run.latencies, 0.50), "ms")
@@ -217,24 +218,26 @@ class Scenarios:
     @property
     def sustained_name(self) -> str:
         plan = self._plan
-        return f"size of the queue under load: {plan.sustained_live:,} waiting, {plan.sustained_seconds:g} s"
+        what = f"{JOBS_PER_SECOND:,} jobs a second, {plan.sustained_live:,} waiting, {plan.sustained_seconds:g} s"
+        return f"size of the queue under load: {what}"
 
     def _sustained(self) -> None:
-        from workers.bench.sustained import measure
-
         self._progress(self.sustained_name)
         system = nexora()
-        name = self._databases.renew_run(self._template(system, self._plan.sustained_live, 0))
-        task = self._task(system, name, "drain", system.drain)
+        due, future = 2 * JOBS_PER_SECOND, self._plan.sustained_live
+        name = self._databases.renew_run(system, self._template(system, due, future))
+        task = self._task(system, name, "drain", {"connections": 2, "batch": 100})
         with self._databases.connect(name) as connection:
             size = measure(connection, system, task, self._plan.sustained_seconds, self._log_dir)
         self._note(system, self.sustained_name, RATE, size.rate, "jobs/s")
         self._note(system, self.sustained_name, SIZE, size.worst_bytes, "bytes")
         self._note(system, self.sustained_name, LIVE, size.live_bytes, "bytes")
         self._note(system, self.sustained_name, BLOAT, size.worst_bytes / max(1, size.live_bytes), "ratio")
-        self._databases.drop_template(system, self._plan.sustained_live, 0)
+        self._databases.drop_template(system, due, future)
 
     def _note(self, system: System, scenario: str, metric: str, value: float, unit: str) -> None:
+        if value <= 0:  # not measured; a remark says why
+            return
         figure = Figure(system.label, system.version, scenario, metric, round(value, 3), unit)
         self.figures.add(figure)
 

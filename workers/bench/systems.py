@@ -36,6 +36,7 @@ class System:
         command: the driver.
         fill_sql: file in `sql/` that inserts rows.
         big_tables: where a backlog lies, with schema.
+        warm: indexes that are read into memory before each run; none: all of `big_tables`.
         install: creates the schema: (URL of role postgres, URL of the superuser).
         drain, latency, idle: what the driver is told besides the URL, per mode; None: not measured.
         processes: how many drivers run side by side.
@@ -48,6 +49,7 @@ class System:
     fill_sql: str
     big_tables: tuple[str, ...]
     install: Callable[[str, str], None]
+    warm: tuple[str, ...] = ()
     drain: Task | None = None
     latency: Task | None = None
     idle: Task | None = None
@@ -115,8 +117,9 @@ def nexora() -> System:
         command=_python("nexora_sql"),
         fill_sql="nexora_targets.sql",
         big_tables=("public.posts", "public.post_targets", "private.queue"),
+        warm=("posts_pkey", "post_targets_pkey", "private.queue_pkey"),
         install=_install_nexora,
-        drain={"connections": 4, "batch": 1000},
+        drain={"connections": 3, "batch": 1000},
         latency={"connections": 3, "batch": 100},
         idle={"connections": 1, "batch": 100, "polls": 300},
         is_ours=True,

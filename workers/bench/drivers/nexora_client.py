@@ -116,9 +116,9 @@ class NexoraClient:
         gateway = _CountingGateway.open(self._settings)
         assert isinstance(gateway, _CountingGateway)  # noqa: S101  `open` makes its own class
         gateway.counter = counter
-        gateway.latencies = []
-        self._gateway = gateway
         self.latencies: list[float] = []
+        gateway.latencies = [] if self._is_drain else self.latencies
+        self._gateway = gateway
 
     async def connect(self) -> None:
         metrics = Metrics()
@@ -137,7 +137,6 @@ class NexoraClient:
         beating = asyncio.create_task(self._process.keep_alive())
         working = asyncio.create_task(self._job.run())
         await stop.wait()
-        self.latencies = [] if self._is_drain else self._gateway.latencies
         for task in (beating, working):
             task.cancel()
 
