@@ -13,6 +13,7 @@ from nexora_client.connections import (
 from nexora_client.content import Caption, Media, MediaKind, MediaRole, Post, PostMedia, Script
 from nexora_client.errors import NexoraError
 from nexora_client.follow_ups import FollowUp, MonthlyCost
+from nexora_client.mail import MailCategory, MailChoice
 from nexora_client.notifications import Notification
 from nexora_client.profile import MediaKit, Preferences, Profile, Rate, SocialLink
 from nexora_client.publishing import Target, TargetEvent, TargetState
@@ -45,6 +46,8 @@ __all__ = [
     "ImportProblem",
     "ImportReport",
     "LocalTime",
+    "MailCategory",
+    "MailChoice",
     "Media",
     "MediaKind",
     "MediaKit",

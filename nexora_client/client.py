@@ -11,6 +11,7 @@ import httpx
 from nexora_client.account import AccountContext
 from nexora_client.connections import ConnectionsContext
 from nexora_client.content import ContentContext
+from nexora_client.mail import MailContext
 from nexora_client.notifications import NotificationsContext
 from nexora_client.profile import ProfileContext
 from nexora_client.publishing import PublishingContext
@@ -49,6 +50,7 @@ class NexoraClient:
         publishing: targets, schedules, outcomes.
         scheduling: local times, slots, series, import, calendar feeds.
         notifications: what the service has to tell.
+        mail: which mails are wanted.
 
     Raises:
         Misconfigured: URL or key cannot be used.
@@ -63,6 +65,7 @@ class NexoraClient:
         self.publishing = PublishingContext(self._transport)
         self.scheduling = SchedulingContext(self._transport)
         self.notifications = NotificationsContext(self._transport)
+        self.mail = MailContext(self._transport)
 
     @property
     def user_id(self) -> UUID:

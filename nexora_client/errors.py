@@ -300,6 +300,11 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX456": NotFound,
     "NX457": ValidationFailed,
     "NX458": WrongState,
+    # Messaging.
+    "NX801": Forbidden,
+    "NX802": Forbidden,
+    "NX803": ValidationFailed,
+    "NX804": NotFound,
     # Privacy.
     "NX901": ValidationFailed,
     "NX902": Conflict,

@@ -209,12 +209,30 @@
 \ir ../policies/45_scheduling/calendar_feeds.sql
 \ir ../policies/45_scheduling/read_calendar_feed.sql
 
+-- 80_messaging: mail outbox, what people want of it, what became of it
+\ir 80_messaging/errors.sql
+\ir 80_messaging/mail_categories.sql
+\ir 80_messaging/mail_preferences.sql
+\ir 80_messaging/mails.sql
+\ir 80_messaging/claim_mails.sql
+\ir 80_messaging/mail_events.sql
+\ir 80_messaging/unsubscribe.sql
+\ir 80_messaging/notices_by_mail.sql
+\ir 80_messaging/data_catalogue.sql
+\ir ../policies/80_messaging/mail_categories.sql
+\ir ../policies/80_messaging/mail_preferences.sql
+\ir ../policies/80_messaging/mails.sql
+\ir ../policies/80_messaging/claim_mails.sql
+\ir ../policies/80_messaging/mail_events.sql
+\ir ../policies/80_messaging/unsubscribe.sql
+
 -- 90_privacy: what is held and what becomes of it: catalogue, purposes, consents, erasure, retention
 \ir 90_privacy/errors.sql
 \ir 90_privacy/catalogue_gaps.sql
 \ir 90_privacy/processors.sql
 \ir 90_privacy/consents.sql
 \ir 90_privacy/choose.sql
+\ir 90_privacy/mail_consent.sql
 \ir 90_privacy/data_catalogue.sql
 \ir ../policies/90_privacy/processors.sql
 \ir ../policies/90_privacy/consents.sql

@@ -202,6 +202,69 @@ export type Database = {
         }
         Relationships: []
       },
+      "mail_categories": {
+        Row: {
+          "description": string,
+          "id": string,
+          "is_mandatory": boolean,
+          "is_on_by_default": boolean,
+          "needs_consent": boolean
+        }
+        ComputedFields: never
+        Insert: {
+          "description": string,
+          "id": string,
+          "is_mandatory": boolean,
+          "is_on_by_default": boolean,
+          "needs_consent": boolean
+        }
+        Update: {
+          "description"?: string,
+          "id"?: string,
+          "is_mandatory"?: boolean,
+          "is_on_by_default"?: boolean,
+          "needs_consent"?: boolean
+        }
+        Relationships: []
+      },
+      "mail_preferences": {
+        Row: {
+          "category_id": string,
+          "changed_at": string,
+          "is_mandatory": boolean,
+          "is_wanted": boolean,
+          "method": string,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "category_id": string,
+          "changed_at": string,
+          "is_mandatory"?: boolean,
+          "is_wanted": boolean,
+          "method": string,
+          "user_id": string
+        }
+        Update: {
+          "category_id"?: string,
+          "changed_at"?: string,
+          "is_mandatory"?: boolean,
+          "is_wanted"?: boolean,
+          "method"?: string,
+          "user_id"?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "mail_preferences_category_id_is_mandatory_fkey"
+            columns: ["category_id",
+            "is_mandatory"]
+            isOneToOne: false
+            referencedRelation: "mail_categories"
+            referencedColumns: ["id",
+            "is_mandatory"]
+          }
+        ]
+      },
       "media": {
         Row: {
           "alt_text": string | null,
@@ -1354,6 +1417,21 @@ export type Database = {
           "target_id": string
         }[]
       },
+      "choose_mail": { Args: { "p_category": string,
+          "p_is_wanted": boolean }; Returns: {
+          "category_id": string,
+          "changed_at": string,
+          "is_mandatory": boolean,
+          "is_wanted": boolean,
+          "method": string,
+          "user_id": string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "mail_preferences"
+          isOneToOne: true
+          isSetofReturn: false
+        } },
       "complete_sign_up": { Args: { "p_birth_date": string }; Returns: string
       },
       "confirm_connection": { Args: { "p_code": string }; Returns: {
@@ -1480,6 +1558,15 @@ export type Database = {
           "example": string,
           "is_required": boolean,
           "name": string
+        }[]
+      },
+      "list_mail_choices": { Args: Record<PropertyKey, never>; Returns: {
+          "changed_at": string,
+          "description": string,
+          "id": string,
+          "is_mandatory": boolean,
+          "is_wanted": boolean,
+          "needs_consent": boolean
         }[]
       },
       "list_occurrences": { Args: { "p_series_id": string }; Returns: {
