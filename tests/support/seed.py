@@ -129,12 +129,8 @@ def seed_person(db: psycopg.Connection) -> Belongings:
     )
     db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
     db.execute("select private.log_choice(%s, 'product_improvement', false, 'settings')", (user,))
-<<<<<<< HEAD
-    return Belongings(person, marker, post, target, connection, object_name, series, feed)
-=======
     db.execute("select private.set_mail_preference(%s, 'product', false, 'settings')", (user,))
-    return Belongings(person, marker, post, target, connection, object_name, series)
->>>>>>> 0fac61d (Mail outbox: categories that stay on, preferences, one send per key, events, one-click unsubscribe (P2.4, P4.3, P7.6))
+    return Belongings(person, marker, post, target, connection, object_name, series, feed)
 
 
 def tables_without_rows_of(db: psycopg.Connection, user_id: uuid.UUID) -> set[str]:

@@ -149,15 +149,28 @@ def test_unsubscribing_from_marketing_is_a_withdrawal_on_record(db: Connection, 
     )
 
 
-def test_a_notice_that_needs_the_person_is_mailed_once_an_hour(db: Connection, ada: Person) -> None:
+def test_a_notice_that_wants_a_mail_gets_one_an_hour(db: Connection, ada: Person) -> None:
     notify = "select private.notify(%s, %s, 'post_target', gen_random_uuid(), null, %s)"
-    for kind, at in (("target_failed", T0), ("target_failed", T0), ("target_published", T0),
-                     ("target_failed", "2026-03-01T13:00:00Z")):  # fmt: skip
+    for kind, at in (
+        ("target_failed", T0),
+        ("target_failed", T0),
+        ("mail_address_bounced", T0),
+        ("target_failed", "2026-03-01T13:00:00Z"),
+    ):
         db.execute(notify, (ada.user_id, kind, at))
-    found = rows(
-        db, "select template_id, params ->> 'kind' from private.mails where user_id = %s", ada.user_id
-    )
-    assert found == [("notice", "target_failed")] * 2
+    found = rows(db, "select template_id, params from private.mails where user_id = %s", ada.user_id)
+    title, advice = rows(db, "select title, advice from private.notification_words('target_failed', null)")[0]
+    assert found == [("notice", {"title": title, "advice": advice})] * 2
+
+
+def test_the_switch_of_the_preferences_and_the_category_are_one_choice(db: Connection, ada: Person) -> None:
+    for is_wanted in (False, True):
+        with acting_as(db, ada):
+            db.execute("update public.preferences set mail_notices = %s", (is_wanted,))
+        assert choices(db, ada.user_id) == {"product": is_wanted}
+    with acting_as(db, ada):
+        db.execute("select public.choose_mail('product', false)")
+        assert scalar(db, "select mail_notices from public.preferences") is False
 
 
 def test_a_notice_is_not_mailed_to_whoever_switched_that_off(db: Connection, ada: Person) -> None:
