@@ -47,23 +47,27 @@ FILES: dict[Platform, dict[str, Any]] = {
 }
 
 
-def at_gate(path: str, when: Literal["before", "after"]) -> Stop:
-    """Stop the worker's request to the API."""
+def at_gate(path: str, when: Literal["before", "after"], nth: int = 1) -> Stop:
+    """Stop the worker's `nth` request to the API."""
 
     @contextmanager
     def stop(gate: Gate, sandbox: Sandbox, platform: Platform) -> Iterator[Callable[[], None]]:
-        hold = gate.hold(path, when)
+        hold = gate.hold(path, when, nth=nth)
         yield hold.wait
         hold.released.set()
 
     return stop
 
 
-def at_platform(paths: dict[Platform, str], when: Literal["before", "after"]) -> Stop:
-    """Stop the platform's work on the worker's request; it goes on with it when the worker is dead."""
+def at_platform(paths: dict[Platform, str], when: Literal["before", "after"], nth: int = 1) -> Stop:
+    """Stop the platform's work on the worker's `nth` request; it goes on with it when the worker is dead."""
 
     @contextmanager
     def stop(gate: Gate, sandbox: Sandbox, platform: Platform) -> Iterator[Callable[[], None]]:
+        if nth > 1:  # a rule that changes nothing is spent by the requests before
+            sandbox.control.add_fault(
+                "delay", platform=platform, path=paths[platform], at=when, times=nth - 1, seconds=0.0
+            )
         sandbox.control.add_fault("hold", platform=platform, path=paths[platform], at=when)
         yield lambda: wait_until(lambda: bool(sandbox.control.held())) and None
         sandbox.control.release()
@@ -140,6 +144,45 @@ def test_a_killed_worker_neither_loses_nor_repeats_a_post(
     copies = [published for published in sandbox.control.posts(platform) if published.text == text]
     assert (len(copies), target.state, target.failure_code) == (1, TargetState.PUBLISHED, None)
     assert target.external_id == copies[0].id
+
+
+PARTS = ["the second part", "the third part"]
+BETWEEN_PARTS = [
+    Point("the post is out, not recorded", at_gate("/rpc/record_part", "before")),
+    Point("the post is recorded, the answer is lost", at_gate("/rpc/record_part", "after")),
+    Point("the platform accepted the second part", at_platform(SEND, "after", nth=2)),
+    Point("the second part is out, not recorded", at_gate("/rpc/record_part", "before", nth=2)),
+]
+
+
+@pytest.mark.parametrize("point", BETWEEN_PARTS, ids=lambda point: point.name)
+def test_a_killed_worker_leaves_a_thread_that_the_next_one_completes(
+    quick_api: Api, sandbox: Sandbox, creator: Creator, tmp_path: Path, point: Point
+) -> None:
+    sandbox.control.clear_faults()
+    post = creator.draft(f"a thread: {point.name}", Platform.X)
+    (target,) = creator.client.publishing.targets.of_post(post.id)
+    for part in PARTS:
+        creator.client.publishing.follow_ups.add(target.id, f"{part}: {point.name}")
+    with (
+        Gate(quick_api.url) as gate,
+        running_worker(quick_api, sandbox, tmp_path, gateway_url=gate.url) as doomed,
+        point.stop(gate, sandbox, Platform.X) as until_there,
+    ):
+        creator.client.publishing.publish_now(post.id)
+        until_there()
+        doomed.kill()
+    let_its_lease_run_out(quick_api)
+    with running_worker(quick_api, sandbox, tmp_path):
+        (target,) = creator.client.publishing.wait_until_settled(post.id, timeout=60, poll_seconds=0.05)
+    assert (target.state, target.failure_code) == (TargetState.PUBLISHED, None)
+    shown = [
+        published for published in sandbox.control.posts("x") if published.text.endswith(f": {point.name}")
+    ]
+    thread = sorted(shown, key=lambda published: int(published.id))
+    assert [published.text.split(":")[0] for published in thread] == ["a thread", *PARTS]
+    assert [published.reply_to for published in thread] == [None, thread[0].id, thread[1].id]
+    assert target.external_id == thread[0].id
 
 
 def let_its_lease_run_out(api: Api) -> None:

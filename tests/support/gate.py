@@ -25,10 +25,12 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 
 @dataclass
 class Hold:
-    """One request is stopped where its path contains `path`: before it reaches the service, or after it was done."""
+    """One request is stopped where its path contains `path`, after `to_pass` others: before it reaches the service, or
+    after it was done."""
 
     path: str
     when: Literal["before", "after"]
+    to_pass: int = 0
     reached: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -74,9 +76,9 @@ class Gate:
         """Base URL to give to the process under test instead of the service's own."""
         return f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
 
-    def hold(self, path: str, when: Literal["before", "after"]) -> Hold:
-        """Stop the next request whose path contains `path`."""
-        hold = Hold(path, when)
+    def hold(self, path: str, when: Literal["before", "after"], *, nth: int = 1) -> Hold:
+        """Stop the next request whose path contains `path`, or the `nth` from now on."""
+        hold = Hold(path, when, nth - 1)
         self._holds.append(hold)
         return hold
 
@@ -100,7 +102,9 @@ class Gate:
     def _take_hold(self, path: str) -> Hold | None:
         for hold in self._holds:
             if hold.path in path and not hold.reached.is_set():
-                return hold
+                if hold.to_pass == 0:
+                    return hold
+                hold.to_pass -= 1
         return None
 
     @staticmethod
