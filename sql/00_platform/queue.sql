@@ -5,8 +5,9 @@
 -- Errors:  none: claiming without a live worker returns nothing.
 -- Repeat:  safe.
 -- Locks:   the worker's row (private.hold_worker), then queue rows. Claims skip rows that are locked.
--- Speed:   no column that a claim writes is in an index, and half of each page is free, so that claims are HOT updates
---          and indexes stay as they are. No triggers and no foreign keys: a row is an id and a time.
+-- Speed:   no column that a claim writes is in an index, and each page has room for the two versions that a claim and a
+--          mark add to every row, so that they are HOT updates and indexes stay as they are, even while an old snapshot
+--          keeps the dead versions from being removed. No triggers and no foreign keys: a row is an id and a time.
 
 create table private.queue (
   subject_id uuid not null,
@@ -22,7 +23,7 @@ create table private.queue (
   constraint leased_by_a_worker check ((worker_id is null) = (leased_at is null)),
   constraint sending_needs_an_attempt check (sending_at is null or attempt > 0)
 ) with (
-  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.2
 );
 create index queue_lane_due_at_idx on private.queue (lane, due_at) with (fillfactor = 80);

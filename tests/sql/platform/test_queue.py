@@ -111,6 +111,6 @@ def test_a_claim_writes_no_indexed_column(db: Connection) -> None:
     }
     assert indexed == {"lane", "subject_id", "due_at"}
     assert scalar(db, "select count(*) from pg_trigger where tgrelid = 'private.queue'::regclass") == 0
-    assert "fillfactor=50" in scalar(
+    assert "fillfactor=25" in scalar(
         db, "select reloptions from pg_class where oid = 'private.queue'::regclass"
     )

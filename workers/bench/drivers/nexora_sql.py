@@ -83,10 +83,9 @@ class NexoraSql:
         if self._task["mode"] == "idle":
             await self._poll_idly(self._sessions[0], stop)
         elif self._task["mode"] == "latency":
-            first, *others = self._sessions
-            await asyncio.gather(
-                self._claim_when_due(first, stop), *(self._finish(other) for other in others)
-            )
+            finisher, *claimers = self._sessions
+            claiming = (self._claim_when_due(claimer, stop) for claimer in claimers)
+            await asyncio.gather(self._finish(finisher), *claiming)
         else:
             await asyncio.gather(*(self._drain(session, stop) for session in self._sessions))
 
@@ -104,14 +103,17 @@ class NexoraSql:
                 await asyncio.sleep(0.002)
 
     async def _claim_when_due(self, session: Session, stop: asyncio.Event) -> None:
-        """Sleep until the next one is due, as the worker does; others publish what was claimed."""
+        """Sleep until the next one is due, as the worker does; what was claimed is published once nothing is."""
+        claimed: list[list[Any]] = []
         while not stop.is_set():
             rows = await session.claim(self._batch, None)
             at = now()
             if rows:
                 self.latencies += [at - row["scheduled_at"].timestamp() * 1000 for row in rows]
-                self._finishing.put_nowait(rows)
+                claimed.append(rows)
                 continue
+            while claimed:
+                self._finishing.put_nowait(claimed.pop())
             due = await session.next_due()
             wait = _LONGEST_SLEEP if due is None else due.timestamp() - time.time()
             await asyncio.sleep(min(_LONGEST_SLEEP, max(0.0, wait)))
