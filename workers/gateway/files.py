@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
@@ -47,7 +48,7 @@ class FileCalls(Caller):
             raise kind("sign_file", type(error).__name__) from None  # the cause holds the secret key
         except ValidationError:
             raise ContractMismatchError("sign_file", UNREADABLE_ANSWER, "signedURL") from None
-        return str(answer["signedURL"])
+        return _address(str(answer["signedURL"]), bucket_id, object_name)
 
     async def read_part(self, url: str, start: int, length: int, size: int) -> bytes:
         """Read a part of a private file by its signed URL (HTTP Range).
@@ -83,6 +84,16 @@ class FileCalls(Caller):
         if len(body) != length:
             raise TransportError("read_part", "incomplete")
         return bytes(body)
+
+
+def _address(signed: str, bucket_id: str, object_name: str) -> str:
+    """A signed URL with its path encoded. The storage and its client hand names through as they are, so that one with a
+    blank, a letter beyond ASCII or a question mark made an address that platforms refuse or that leads elsewhere."""
+    base, found, _ = signed.partition("/object/sign/")
+    _, has_token, token = signed.rpartition("token=")
+    if not found or not has_token:
+        raise ContractMismatchError("sign_file", UNREADABLE_ANSWER, "signedURL")
+    return f"{base}{found}{quote(f'{bucket_id}/{object_name}', safe='/')}?token={token}"
 
 
 def _require_part(response: httpx.Response, start: int, length: int, size: int) -> None:

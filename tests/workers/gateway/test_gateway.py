@@ -339,6 +339,19 @@ async def test_a_private_file_is_signed() -> None:
     assert json.loads(request.content) == {"expiresIn": "60"}
 
 
+@pytest.mark.parametrize(
+    "name", ["person/ä b.jpg", "person/a?b#c.jpg", "person/100%.jpg", "person/token=x.jpg"]
+)
+async def test_a_signed_url_is_encoded_whatever_the_name(name: str) -> None:
+    """The storage answers names as they are."""
+    script = Script(httpx.Response(200, json={"signedURL": f"/object/sign/media/{name}?token=t.u.v"}))
+    async with _gateway(script) as gateway:
+        url = httpx.URL(await gateway.sign_file("media", name, 60))
+    assert url.path == f"/storage/v1/object/sign/media/{name}"
+    assert (dict(url.params), url.fragment) == ({"token": "t.u.v"}, "")
+    assert str(url).isascii()
+
+
 async def test_a_part_of_a_file_is_read_by_its_signed_url_without_the_key() -> None:
     script = Script(httpx.Response(206, content=b"arts", headers={"content-range": "bytes 5-8/100"}))
     async with _gateway(script) as gateway:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from nexora_client import Feature, Platform, Target, TargetState
+from nexora_client.storage import upload_object
 from tests.support.api import Api
 from tests.support.creators import Creator, connect, new_creator
 from tests.support.media import jpeg, mp4
@@ -154,6 +155,20 @@ def test_a_refusal_is_told_in_words(maya: Creator, control: SandboxControl) -> N
     assert {t.state for t in targets} == {TargetState.FAILED}
     assert {t.failure_code for t in targets} == {"media_refused"}
     assert all("frames a second" in (t.failure_message or "") for t in targets)
+
+
+def test_a_file_may_have_any_name(maya: Creator, control: SandboxControl) -> None:
+    transport = maya.client._transport
+    name = f"{transport.user_id()}/my photo (1) & more, @home.jpg"
+    upload_object(transport, "media", name, PICTURES[0][0], "image/jpeg")
+    item = transport.call("register_media", object_name=name, alt_text="a lake", width=None, height=None)
+    post = maya.client.content.posts.create(f"Named {uuid.uuid4().hex}")
+    maya.client.content.posts.attach(post.id, uuid.UUID(item["id"]), position=1)
+    maya.client.publishing.targets.add(post.id, maya.connections[Platform.INSTAGRAM].id)
+    maya.client.publishing.targets.add(post.id, maya.connections[Platform.TIKTOK].id, options=DIRECT)
+    maya.client.publishing.publish_now(post.id)
+    settled = maya.client.publishing.wait_until_settled(post.id, timeout=60)
+    assert [(t.state, t.failure_code) for t in settled] == [(TargetState.PUBLISHED, None)] * 2
 
 
 def test_a_file_is_served_under_our_own_domain_only_with_its_signature(

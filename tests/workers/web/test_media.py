@@ -80,6 +80,15 @@ async def test_a_file_is_handed_on(browser: httpx.AsyncClient, storage: Storage)
     assert not {"authorization", "apikey"} & set(asked.headers)
 
 
+async def test_names_are_handed_on_encoded(browser: httpx.AsyncClient, storage: Storage) -> None:
+    name = "/media/media/person/%C3%A4%20photo%3F%20100%25.jpg"
+    assert (await browser.get(f"{name}?token=aa.bb.cc")).status_code == 200
+    (asked,) = storage.asked
+    assert asked.url.raw_path.decode() == (
+        "/storage/v1/object/sign/media/person/%C3%A4%20photo%3F%20100%25.jpg?token=aa.bb.cc"
+    )
+
+
 async def test_heads_and_ranges(browser: httpx.AsyncClient, storage: Storage) -> None:
     head = await browser.head(ADDRESS)
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(BYTES)))
@@ -106,8 +115,12 @@ async def test_heads_and_ranges(browser: httpx.AsyncClient, storage: Storage) ->
         "/media/media/..%2Favatars/a.jpg?token=aa.bb.cc",
         "/media/media/../../../rest/v1/posts?token=aa.bb.cc",
         "/media/media//a.jpg?token=aa.bb.cc",
-        "/media/media/person/a.jpg%3Fx?token=aa.bb.cc",
-        "/media/media/person/a%20b.jpg?token=aa.bb.cc",
+        "/media/media/person/%2e%2e/a.jpg?token=aa.bb.cc",
+        "/media/media/person/a%255cb.jpg?token=aa.bb.cc",
+        "/media/media/person/a%252f..%252fb.jpg?token=aa.bb.cc",
+        "/media/media/person/a%00.jpg?token=aa.bb.cc",
+        "/media/media/person/a%5Cb.jpg?token=aa.bb.cc",
+        "/media/media/person/?token=aa.bb.cc",
     ],
 )
 async def test_other_addresses_never_reach_the_storage(
