@@ -3,7 +3,7 @@
 // with one.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 
@@ -33,19 +33,61 @@ export class FileAdapter {
   }
 
   async uploadObject(bucket, key, _version, body, contentType, cacheControl) {
+    const chunks = body instanceof Uint8Array ? [body] : new Response(body).body;
+    return this.keep(bucket, key, await this.receive(chunks, Infinity), contentType, cacheControl);
+  }
+
+  /**
+   * Writes what comes into a file of its own, a chunk at a time. Returns {path, size, md5}, to be kept or discarded, or
+   * null, with nothing left behind, when it is more than `limit` bytes.
+   */
+  async receive(chunks, limit) {
+    const path = join(this.root, "drafts", randomUUID());
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const hash = createHash("md5");
+    let size = 0;
+    const file = await open(path, "w", 0o600);
+    try {
+      for await (const chunk of chunks) {
+        size += chunk.length;
+        if (size > limit) break;
+        hash.update(chunk);
+        await file.writeFile(chunk);
+      }
+    } catch (error) {
+      await this.discard({ path });
+      throw error;
+    } finally {
+      await file.close();
+    }
+    if (size <= limit) return { path, size, md5: hash.digest("hex") };
+    await this.discard({ path });
+    return null;
+  }
+
+  /** Makes a draft an object: renamed, so that a reader never sees half of one. */
+  async keep(bucket, key, draft, contentType, cacheControl) {
     const path = this.#path(bucket, key);
-    const bytes = await toBytes(body);
     const metadata = {
-      eTag: `"${createHash("md5").update(bytes).digest("hex")}"`, // as S3 makes it
-      size: bytes.length,
+      eTag: `"${draft.md5}"`, // as S3 makes it
+      size: draft.size,
       mimetype: contentType,
       cacheControl,
       lastModified: new Date(),
-      contentLength: bytes.length,
+      contentLength: draft.size,
       httpStatusCode: 200,
     };
-    await write(path, bytes, metadata);
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const description = `${path}.${randomUUID()}.json`;
+    await writeFile(description, JSON.stringify(metadata), { mode: 0o600 });
+    await rename(description, `${path}.json`);
+    await rename(draft.path, path);
     return metadata;
+  }
+
+  /** Removes a draft that was not kept. */
+  async discard(draft) {
+    await rm(draft.path, { force: true });
   }
 
   async deleteObject(bucket, key) {
@@ -84,19 +126,4 @@ export class FileAdapter {
 
 function hash(text) {
   return createHash("sha256").update(text).digest("hex");
-}
-
-async function toBytes(body) {
-  if (body instanceof Uint8Array) return body;
-  return new Uint8Array(await new Response(body).arrayBuffer());
-}
-
-/** Writes next to the target and renames, so that a reader never sees half an object. */
-async function write(path, bytes, metadata) {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, bytes, { mode: 0o600 });
-  await writeFile(`${draft}.json`, JSON.stringify(metadata), { mode: 0o600 });
-  await rename(`${draft}.json`, `${path}.json`);
-  await rename(draft, path);
 }

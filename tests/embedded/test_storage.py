@@ -338,6 +338,29 @@ def test_the_size_is_counted_not_believed(ada: Caller) -> None:
     assert answer.json()["statusCode"] == "413"
 
 
+def test_a_large_body_goes_to_disk_and_what_is_refused_leaves_nothing(
+    ada: Caller, service: Caller, stack: Stack
+) -> None:
+    name = f"large-{uuid.uuid4().hex[:8]}"
+    body = {"name": name, "file_size_limit": "70MB"}
+    service.request("POST", "/storage/v1/bucket", json=body).raise_for_status()
+    path = f"/storage/v1/object/{name}/film.mp4"
+
+    def film(megabytes: int) -> Iterator[bytes]:
+        for number in range(megabytes):
+            yield bytes([number]) * 1_000_000
+
+    options = {"headers": {"content-type": "video/mp4"}}
+    refused = service.request("POST", path, content=film(71), **options)
+    assert refused.json()["statusCode"] == "413"
+    service.request("POST", path, content=film(70), **options).raise_for_status()
+    tail = service.request("GET", path, headers={"range": "bytes=69999999-69999999"})
+    assert (tail.status_code, tail.content) == (206, bytes([69]))
+    assert ada.request("POST", path, content=film(1), **options).json()["statusCode"] == "403"
+    drafts = Path(str(stack.api_config()["filesDirectory"])).glob("*/drafts/*")
+    assert list(drafts) == []
+
+
 @pytest.mark.parametrize("name", ["naïve.txt", "a\\b", "%00"])
 def test_names_that_hosted_refuses(ada: Caller, name: str) -> None:
     path = f"/storage/v1/object/private/{ada.id}/{quote(name, safe='')}"

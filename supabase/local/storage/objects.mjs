@@ -17,21 +17,29 @@ export async function upload(call, { upsert }) {
   const { db, caller, bucket, key, request } = call;
   requireKey(key);
   const found = await findBucket(db, bucket);
-  const content = await readUpload(request, found);
-  await requireUploadPermission(call, { upsert, content });
-  return store(call, content, caller.owner, { upsert });
+  const content = await readUpload(request, found, call.files);
+  try {
+    await requireUploadPermission(call, { upsert, content });
+    return await store(call, content, caller.owner, { upsert });
+  } finally {
+    await call.files.discard(content.draft);
+  }
 }
 
 /** Uploads with the permission of a signed token, which carries the owner. */
 export async function uploadSigned(call, { owner, upsert }) {
   requireKey(call.key);
-  const content = await readUpload(call.request, await findBucket(call.db, call.bucket));
-  return store(call, content, owner, { upsert });
+  const content = await readUpload(call.request, await findBucket(call.db, call.bucket), call.files);
+  try {
+    return await store(call, content, owner, { upsert });
+  } finally {
+    await call.files.discard(content.draft);
+  }
 }
 
 export async function requireUploadPermission({ db, caller, bucket, key }, { upsert, content }) {
   requireKey(key);
-  const metadata = { mimetype: content?.mimetype, contentLength: content?.bytes.length };
+  const metadata = { mimetype: content?.mimetype, contentLength: content?.draft.size };
   const row = { ...identity(bucket, key, caller.owner), version: "1", metadata, user_metadata: content?.userMetadata ?? null };
   await db.permits((sql) =>
     upsert ? upsertRow(sql, row) : sql`insert into storage.objects ${sql(row)}`,
@@ -43,7 +51,7 @@ async function store({ db, bucket, key, files }, content, owner, { upsert }) {
     (sql) => sql`select id from storage.objects where bucket_id = ${bucket} and name = ${key}`,
   );
   if (existing && !upsert) throw duplicate();
-  const metadata = await files.uploadObject(bucket, key, undefined, content.bytes, content.mimetype, content.cacheControl);
+  const metadata = await files.keep(bucket, key, content.draft, content.mimetype, content.cacheControl);
   const row = {
     ...identity(bucket, key, owner),
     version: crypto.randomUUID(),

@@ -2,17 +2,21 @@
 import { invalid, tooLarge, wrongType } from "./errors.mjs";
 
 const DEFAULT_LIMIT_BYTES = 50 * 1024 * 1024; // of a hosted project that has not raised it
+const FORM_LIMIT_BYTES = 512 * 1024 * 1024; // a form is taken apart in memory; a raw body goes straight to disk
 
 /**
  * Reads an upload: the raw body, or the file of a form, whatever its field is called.
- * Returns {bytes, mimetype, cacheControl, userMetadata}.
+ * Returns {draft, mimetype, cacheControl, userMetadata}; the draft is to be stored or discarded.
  */
-export async function readUpload(request, bucket) {
-  const limit = Math.min(bucket.file_size_limit ?? DEFAULT_LIMIT_BYTES, DEFAULT_LIMIT_BYTES);
+export async function readUpload(request, bucket, files) {
+  const limit = bucket.file_size_limit ?? DEFAULT_LIMIT_BYTES;
   const form = request.headers.get("content-type")?.startsWith("multipart/form-data");
-  const upload = form ? await fromForm(request, limit) : await fromBody(request, limit);
+  const read = form ? fromForm(request, Math.min(limit, FORM_LIMIT_BYTES)) : fromBody(request);
+  const { chunks, ...upload } = await read;
   requireType(upload.mimetype, bucket.allowed_mime_types);
-  return upload;
+  const draft = await files.receive(chunks, limit);
+  if (!draft) throw tooLarge();
+  return { ...upload, draft };
 }
 
 async function fromForm(request, limit) {
@@ -24,17 +28,17 @@ async function fromForm(request, limit) {
   if (file.size > limit) throw tooLarge();
   const cacheSeconds = form.get("cacheControl");
   return {
-    bytes: new Uint8Array(await file.arrayBuffer()),
+    chunks: [new Uint8Array(await file.arrayBuffer())],
     mimetype: form.get("contentType") || file.type || "application/octet-stream",
     cacheControl: cacheSeconds ? `max-age=${cacheSeconds}` : "no-cache",
     userMetadata: parseJson(form.get("metadata") ?? form.get("userMetadata")),
   };
 }
 
-async function fromBody(request, limit) {
+async function fromBody(request) {
   const encoded = request.headers.get("x-metadata");
   return {
-    bytes: await readAtMost(request, limit),
+    chunks: request.body ?? [],
     mimetype: request.headers.get("content-type") ?? "application/octet-stream",
     cacheControl: request.headers.get("cache-control") ?? "no-cache",
     userMetadata: encoded ? parseJson(Buffer.from(encoded, "base64").toString()) : undefined,
