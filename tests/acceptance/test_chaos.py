@@ -71,6 +71,7 @@ def test_chaos(seed: int, quick_api: Api, sandbox: Sandbox, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_chaos_large(seed: int, sandbox: Sandbox, tmp_path: Path) -> None:
     people = max(1, LARGE // 250)

@@ -26,6 +26,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("platform", "size"),
     [
