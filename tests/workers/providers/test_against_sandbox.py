@@ -12,6 +12,7 @@ import pytest
 
 from tests.sandbox.flow import REDIRECT, Client, png
 from tests.workers.providers.claims import MemoryFile, Saved, claim, files, media, no_sleep
+from tests.workers.providers.contract import Contract
 from workers import http
 from workers.providers.base import Media, NeedsReconnect, NotAccepted, Published, Rejected, Unknown
 from workers.providers.linkedin import LinkedInPublisher
@@ -32,10 +33,23 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+CONTRACTS = {platform: Contract(platform) for platform in ("x", "linkedin")}
+HOSTS = {"x": "api.x.com", "linkedin": "api.linkedin.com"}
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """Every request that goes to the sandbox is also one that the platform documents."""
     async with http.build_client(http.PLATFORM) as opened:
+        opened.event_hooks["request"].append(_check)
         yield opened
+
+
+async def _check(request: httpx.Request) -> None:
+    _, platform, path = request.url.raw_path.decode().split("/", 2)
+    url = f"https://{HOSTS[platform]}/{path}"
+    content = await request.aread()
+    CONTRACTS[platform].check(httpx.Request(request.method, url, headers=request.headers, content=content))
 
 
 @pytest.fixture

@@ -83,8 +83,9 @@ class StoredFile:
     async def _read(self, start: int, length: int) -> bytes:
         with _stopping():
             if time.monotonic() > self._url_until - _RENEW_BEFORE:
-                self._url_until = time.monotonic() + _SIGNED_SECONDS
+                asked_at = time.monotonic()
                 self._url = await self._sign(_SIGNED_SECONDS)
+                self._url_until = asked_at + _SIGNED_SECONDS
             return await self._gateway.read_part(self._url, start, length, self._item.size_bytes)
 
     async def url(self, seconds: int) -> str:
