@@ -24,20 +24,25 @@ from uuid import UUID
 
 from workers import http
 from workers.errors import AccessRefusedError, ConfigurationError, ContractMismatchError, GatewayError
-from workers.gateway import ClaimedTarget, Gateway
+from workers.gateway import Gateway
 from workers.jobs import Identity, backoff_seconds, pause
 from workers.jobs.housekeeping import run_housekeeping
+from workers.jobs.kept_tokens import KeptTokens
 from workers.jobs.locations import CountryTable, run_locations
+from workers.jobs.mail import run_mails
 from workers.jobs.publishing import Limits, PublishJob
 from workers.jobs.refresh import TokenKeeper, run_refreshes
 from workers.jobs.revoke import run_revocations
 from workers.logs import get_logger, watch_loop
+from workers.mail.letters import Places
+from workers.mail.resend import ResendSender
+from workers.mail.webhooks import signing_key
 from workers.metrics import Metrics
 from workers.providers.oauth import PlatformOAuth, oauth_clients
 from workers.providers.publishers import build_publishers
 from workers.scheduler import Scheduler
-from workers.settings import WorkerSettings
-from workers.vault import Keyring, KeyringError, SecretToken, Vault
+from workers.settings import MailAccount, WorkerSettings
+from workers.vault import Keyring, KeyringError, Vault
 from workers.web import WebContext, create_app
 from workers.web.media import MediaRelay
 from workers.web.server import WebServer
@@ -54,6 +59,7 @@ _LANE_POLL_SECONDS: Final = 2.0
 _LOCATION_POLL_SECONDS: Final = 15.0
 _LANE_LIMIT: Final = 20
 _LOCATION_LIMIT: Final = 500
+_MAIL_LIMIT: Final = 10  # five seconds of work at the default pace, so that a stop waits no longer
 
 log = get_logger(__name__)
 
@@ -223,19 +229,13 @@ class Process:
         await asyncio.gather(*(self._stop_identity(identity) for identity in identities))
 
 
-class _KeptTokens:
-    """Adapts `TokenKeeper` to what publishing asks for."""
-
-    def __init__(self, keeper: TokenKeeper) -> None:
-        self._keeper = keeper
-
-    async def open(self, claim: ClaimedTarget, worker_id: UUID) -> tuple[SecretToken, int]:
-        fresh = await self._keeper.fresh_claim(claim, worker_id)
-        return self._keeper.open_access(fresh), fresh.generation
-
-    async def renew(self, claim: ClaimedTarget, worker_id: UUID, generation: int) -> tuple[SecretToken, int]:
-        newer = await self._keeper.renew(claim.connection_id, worker_id, generation)
-        return self._keeper.open_access(newer), newer.generation
+def _webhook_key(account: MailAccount | None) -> bytes | None:
+    if account is None or account.webhook_secret is None:
+        return None
+    try:
+        return signing_key(account.webhook_secret)
+    except ValueError as error:
+        raise ConfigurationError("NEXORA_RESEND_WEBHOOK_SECRET", str(error)) from None
 
 
 class _Worker:
@@ -253,7 +253,7 @@ class _Worker:
         self._publish = PublishJob(
             gateway,
             build_publishers(settings, web, vault),
-            _KeptTokens(self.keeper),
+            KeptTokens(self.keeper),
             self.process,
             limits=Limits(
                 concurrency=settings.concurrency,
@@ -263,6 +263,9 @@ class _Worker:
             ),
             metrics=metrics,
         )
+        account = settings.mail_account()
+        self._sender = None if account is None else ResendSender(web, account)
+        self._places = Places(settings.public_url, settings.app_url)
         self._scheduler = Scheduler()
         self._countries: CountryTable | None = None
         context = WebContext(
@@ -273,6 +276,7 @@ class _Worker:
             is_healthy=lambda: self.process.is_healthy,
             render_metrics=metrics.render,
             media=MediaRelay(web, settings.supabase_url),
+            webhook_key=_webhook_key(account),
         )
         self._web = WebServer(create_app(context), settings.web_host, settings.web_port)
         self._stop_seconds = settings.stop_seconds
@@ -285,6 +289,7 @@ class _Worker:
             asyncio.create_task(self._publish.run(), name="publish"),
             asyncio.create_task(self._lane_loop("refresh", self._refresh), name="refresh"),
             asyncio.create_task(self._lane_loop("revoke", self._revoke), name="revoke"),
+            *self._mail_loops(),
             asyncio.create_task(self._location_loop(), name="locations"),
             asyncio.create_task(self._web.serve(), name="web"),
         ]
@@ -340,9 +345,17 @@ class _Worker:
             if taken < _LANE_LIMIT:
                 await pause(self.process, await self._lane_wait(lane))
 
+    def _mail_loops(self) -> list[asyncio.Task[None]]:
+        if self._sender is None:
+            log.warning("mail_not_configured", variable="NEXORA_RESEND_API_KEY")
+            return []
+        return [asyncio.create_task(self._lane_loop("mail", self._mail), name="mail")]
+
     async def _lane_wait(self, lane: str) -> float:
         try:
-            due = await self._gateway.next_job_due(lane)
+            due = await (
+                self._gateway.next_mail_due() if lane == "mail" else self._gateway.next_job_due(lane)
+            )
         except GatewayError:
             return _LANE_POLL_SECONDS
         if due is None:
@@ -355,6 +368,11 @@ class _Worker:
 
     async def _revoke(self, worker_id: UUID) -> int:
         return await run_revocations(self._gateway, self._vault, self._clients, worker_id, _LANE_LIMIT)
+
+    async def _mail(self, worker_id: UUID) -> int:
+        if self._sender is None:
+            return 0
+        return await run_mails(self._gateway, self._sender, self._places, worker_id, _MAIL_LIMIT)
 
     async def _location_loop(self) -> None:
         """Derive countries of log-ins (P1.9). Nothing is leased: any number of workers may do the same."""

@@ -9,6 +9,7 @@ reads the environment later. Values are never part of an error message or of `re
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 import socket
@@ -21,10 +22,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.errors import ConfigurationError
 
-__all__ = ["PLATFORMS", "PlatformApp", "Settings", "WorkerSettings", "load"]
+__all__ = ["PLATFORMS", "MailAccount", "PlatformApp", "Settings", "WorkerSettings", "load"]
 
 PLATFORMS: Final = ("youtube", "x", "linkedin", "instagram", "tiktok")
 """Ids of the platforms, as in table `public.platforms`."""
+
+RESEND_URL: Final = "https://api.resend.com"
+
+_SENDER: Final = re.compile(
+    r"(?:[^<>\r\n@,\"]{1,100} <[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+)"
+)
 
 _S = TypeVar("_S", bound="Settings")
 
@@ -49,6 +56,25 @@ class PlatformApp:
     def is_sandbox(self) -> bool:
         """Whether the sandbox answers instead of the real platform."""
         return self.sandbox_url is not None
+
+
+@dataclass(frozen=True, slots=True)
+class MailAccount:
+    """How mails are sent.
+
+    Attributes:
+        api_key: key of the account at Resend.
+        webhook_secret: what Resend signs its events with (`whsec_…`); None: events are refused.
+        base_url: where the API is; the sandbox's on a test machine.
+        sender: `Name <address>`.
+        per_second: requests that the account allows.
+    """
+
+    api_key: SecretStr = field(repr=False)
+    webhook_secret: SecretStr | None = field(repr=False)
+    base_url: str
+    sender: str
+    per_second: float
 
 
 def _host_name() -> str:
@@ -116,6 +142,14 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(default="info", validation_alias="NEXORA_LOG_LEVEL")
 
+    resend_api_key: SecretStr | None = Field(default=None, validation_alias="NEXORA_RESEND_API_KEY")
+    resend_webhook_secret: SecretStr | None = Field(
+        default=None, validation_alias="NEXORA_RESEND_WEBHOOK_SECRET"
+    )
+    mail_from: str | None = Field(default=None, validation_alias="NEXORA_MAIL_FROM")
+    mail_per_second: float = Field(default=2.0, gt=0, le=1000, validation_alias="NEXORA_MAIL_PER_SECOND")
+    app_url: str | None = Field(default=None, validation_alias="NEXORA_APP_URL")
+
     youtube_client_id: str | None = Field(default=None, validation_alias="NEXORA_YOUTUBE_CLIENT_ID")
     youtube_client_secret: SecretStr | None = Field(
         default=None, validation_alias="NEXORA_YOUTUBE_CLIENT_SECRET"
@@ -142,7 +176,7 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("supabase_url", "public_url", "sandbox_url")
+    @field_validator("supabase_url", "public_url", "sandbox_url", "app_url")
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:
         return None if value is None else _checked_url(value)
@@ -163,6 +197,13 @@ class Settings(BaseSettings):
             raise ValueError("must be debug, info, warning or error")
         return level
 
+    @field_validator("mail_from")
+    @classmethod
+    def _check_sender(cls, value: str | None) -> str | None:
+        if value is not None and not _SENDER.fullmatch(value):
+            raise ValueError("must be an address, or a name and <address>")
+        return value
+
     @field_validator("worker_name")
     @classmethod
     def _check_name(cls, value: str) -> str:
@@ -182,7 +223,31 @@ class Settings(BaseSettings):
                 )
         if self.sandbox_url is not None and self.sandbox_secret is None:
             raise ValueError("NEXORA_SANDBOX_SECRET|is missing while NEXORA_SANDBOX_URL is set")
+        if self.resend_api_key is not None and self.mail_from is None:
+            raise ValueError("NEXORA_MAIL_FROM|is missing while NEXORA_RESEND_API_KEY is set")
         return self
+
+    def mail_account(self) -> MailAccount | None:
+        """How mails are sent: through Resend when its key is set; else through the sandbox when
+        NEXORA_SANDBOX_URL is set; else None: mails wait in the outbox."""
+        if self.resend_api_key is not None and self.mail_from is not None:
+            return MailAccount(
+                self.resend_api_key,
+                self.resend_webhook_secret,
+                RESEND_URL,
+                self.mail_from,
+                self.mail_per_second,
+            )
+        if self.sandbox_url is not None and self.sandbox_secret is not None:
+            secret = self.sandbox_secret.get_secret_value()
+            return MailAccount(
+                SecretStr(f"re_{secret}"),
+                SecretStr("whsec_" + base64.b64encode(secret.encode()).decode("ascii")),
+                f"{self.sandbox_url}/resend",
+                "Nexora OS <hello@nexora.example>",
+                self.mail_per_second,
+            )
+        return None
 
     def app_for(self, platform_id: str) -> PlatformApp | None:
         """This deployment's registration with a platform.

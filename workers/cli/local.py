@@ -58,6 +58,7 @@ class LocalService:
             self.stack.stop()
             raise
         self.control = SandboxControl(self.sandbox.url)
+        self.control.set_mail_webhook(f"{self.web_url}/webhooks/resend")
 
     def __enter__(self) -> LocalService:
         try:

@@ -10,7 +10,7 @@ A call whose answer was lost may or may not have taken effect. `_call(repeat=Tru
 jitter, only where a second execution is harmless; each method says why. Errors that prove that nothing
 happened (`NotSentError`, `DatabaseBusyError`) are repeated for every call.
 
-The one kind of call that must not be repeated blindly is a claim (`claim_targets`, `claim_jobs`,
+The one kind of call that must not be repeated blindly is a claim (`claim_targets`, `claim_jobs`, `claim_mails`,
 `claim_revocations`): a lost answer leaves rows leased to a worker id that is alive but does not know about
 them, and since a lease lives as long as its worker's heartbeat, they would wait for ever. The caller
 therefore reacts to a `TransportError` of a claim by *retiring the worker id*: it registers a new id for
@@ -31,6 +31,7 @@ from workers.gateway.files import FileCalls
 from workers.gateway.identity import IdentityCalls
 from workers.gateway.jobs import JobCalls
 from workers.gateway.keys import KeyCalls
+from workers.gateway.mail import ClaimedMail, MailCalls, MailLink, MailResult
 from workers.gateway.process import ProcessCalls
 from workers.gateway.publishing import PublishingCalls
 from workers.gateway.rows import (
@@ -64,6 +65,7 @@ __all__ = [
     "CalendarEvent",
     "CalendarFeed",
     "ClaimedJob",
+    "ClaimedMail",
     "ClaimedRevocation",
     "ClaimedTarget",
     "FlowTicket",
@@ -73,6 +75,8 @@ __all__ = [
     "JobResult",
     "KeyUse",
     "LoginLocation",
+    "MailLink",
+    "MailResult",
     "MediaItem",
     "OAuthFlow",
     "OutcomeName",
@@ -89,6 +93,7 @@ class Gateway(
     ProcessCalls,
     PublishingCalls,
     JobCalls,
+    MailCalls,
     IdentityCalls,
     ConnectionCalls,
     TokenCalls,

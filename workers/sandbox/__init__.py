@@ -1,4 +1,4 @@
-"""The outside world on loopback: X, LinkedIn, YouTube, Instagram and TikTok as strict local stand-ins.
+"""The outside world on loopback: X, LinkedIn, YouTube, Instagram, TikTok and Resend as strict local stand-ins.
 
 Each platform is reached under its own prefix (`/x/…`, `/linkedin/…`); the client id is `sandbox-<platform>`
 and the client secret is given at start. Nothing in the workers imports this package.
@@ -23,6 +23,7 @@ from workers.sandbox.client import (
     PublishedPost,
     ReceivedRequest,
     SandboxControl,
+    SentMail,
 )
 from workers.sandbox.saved import Saved
 from workers.sandbox.server import ThreadServer
@@ -36,6 +37,7 @@ __all__ = [
     "ReceivedRequest",
     "Sandbox",
     "SandboxControl",
+    "SentMail",
 ]
 
 

@@ -14,9 +14,11 @@ from workers.sandbox.faults import Dropped, Fault, Faults
 from workers.sandbox.instagram import Instagram
 from workers.sandbox.limits import Limiter
 from workers.sandbox.linkedin import LinkedIn
+from workers.sandbox.mails import Mails
 from workers.sandbox.oauth import OAuthServer
 from workers.sandbox.oauth_table import TABLE
 from workers.sandbox.records import Record, Records
+from workers.sandbox.resend import Resend
 from workers.sandbox.spool import Spool
 from workers.sandbox.state import State
 from workers.sandbox.tiktok import TikTok
@@ -52,13 +54,16 @@ class SandboxApp:
             "youtube": YouTube(limiter),
             "instagram": Instagram(limiter),
             "tiktok": TikTok(limiter),
+            "resend": (resend := Resend(state, limiter)),
         }
         self._routes = {name: Routes() for name in self._services}
         for name, service in self._services.items():
-            self._add_oauth(name, consent)
+            if name in TABLE:
+                self._add_oauth(name, consent)
             service.register(self._routes[name])
         self._control = Routes()
         Control(state, self.records, self.faults, consent, limiter).register(self._control)
+        Mails(state, resend).register(self._control)
 
     def _add_oauth(self, name: str, consent: Consent) -> None:
         platform, routes = TABLE[name], self._routes[name]

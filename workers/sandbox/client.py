@@ -66,6 +66,23 @@ class PublishedPost:
 
 
 @dataclass(frozen=True, slots=True)
+class SentMail:
+    """A message that Resend took; `events` in order, such as `email.delivered`."""
+
+    id: str
+    at: float
+    to: list[str]
+    idempotency_key: str
+    events: list[str]
+    sender: str
+    subject: str
+    html: str
+    text: str
+    headers: dict[str, str] | None
+    tags: list[dict[str, str]] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedRequest:
     """One recorded request; `status` is None while it runs and 0 when its connection was dropped."""
 
@@ -156,6 +173,19 @@ class SandboxControl:
             )
             for p in found
         ]
+
+    def mails(self, to: str = "") -> list[SentMail]:
+        """Messages that Resend took, newest first; with `to`, those to this address."""
+        found = self._get("mails?" + urlencode({"to": to}))["mails"]
+        return [SentMail(sender=m.pop("from"), **m) for m in found]
+
+    def set_mail_webhook(self, url: str) -> None:
+        """Where Resend sends its events; empty: nowhere."""
+        self._post("mail_webhook", {"url": url})
+
+    def tell_about_mail(self, mail_id: str, event: str, *, bounce: str | None = None) -> None:
+        """Sends another event about a message, such as `email.bounced` with the type of the bounce."""
+        self._post("mail_events", {"id": mail_id, "event": event, "bounce": bounce})
 
     def add_person(
         self, key: str, name: str, handle: str, headline: str = "", *, x_premium: bool = False

@@ -70,7 +70,7 @@ class Control:
             "finish_in_app": self.finish_in_app,
         }
         for name, action in actions.items():
-            routes.add("POST", f"/_sandbox/{name}", _json_action(action))
+            routes.add("POST", f"/_sandbox/{name}", json_action(action))
 
     async def gallery(self, call: Call) -> Response:
         html = pages.gallery(self._state.posts.newest(limit=GALLERY_POSTS), self._state.now())
@@ -233,7 +233,7 @@ class Control:
         return {}
 
 
-def _json_action(action: _Action) -> Handler:
+def json_action(action: _Action) -> Handler:
     async def handle(call: Call) -> Response:
         if call.content_type != "application/json":
             raise RefusedError(415, {"error": "content-type must be application/json"})

@@ -125,6 +125,15 @@ def gallery(posts: Sequence[Post], now: float) -> str:
     )
 
 
+def mails(cards: Sequence[Html]) -> str:
+    """Every message that Resend took, newest first."""
+    lead = "What Resend received: every message that it took, newest first. None of them left this machine."
+    body = join(cards) if cards else Html('<p class="empty">No mail yet.</p>')
+    return _page(
+        "Sandbox mails", fill("<h1>Mails</h1><p class='lead'>{lead}</p>{body}", lead=lead, body=body)
+    )
+
+
 _CARD = """<article class="card"><header>{face}<div class="who"><b>{name}</b><span>{byline}</span></div>
 <span class="tag" style="background:{color}">{platform}</span></header>{title}<div class="text">{text}</div>
 <div class="media">{media}</div>{comments}

@@ -21,7 +21,14 @@ from workers.sandbox.wire import Call, words
 MAX_RECORDS = 20_000
 MAX_BODY = 65_536  # bytes of a body kept for reading; longer ones keep size and hash
 
-_HEADERS = ("content-type", "user-agent", "linkedin-version", "x-restli-protocol-version", "content-length")
+_HEADERS = (
+    "content-type",
+    "user-agent",
+    "linkedin-version",
+    "x-restli-protocol-version",
+    "content-length",
+    "idempotency-key",
+)
 _SECRET_NAMES = words(
     "access_token client_secret code code_challenge code_verifier refresh_token token state upload_id"
 )

@@ -351,6 +351,7 @@ class State:
         self.clock = Clock()
         self.redirect_uris: dict[str, set[str]] = {p: set(redirect_uris) for p in PLATFORMS}
         self.approved_scopes: dict[str, frozenset[str]] = {}
+        self.mail_webhook = ""  # where Resend's events go
         self._sequence = 0
         self.reset()
 
@@ -363,6 +364,8 @@ class State:
         self.youtube = YouTubeSettings()
         self.drafts = Drafts()
         self.settings: dict[tuple[str, str], dict[str, Any]] = {}
+        self.mails: dict[str, Any] = {}  # what Resend took, by id, oldest first
+        self.mail_keys: dict[str, Any] = {}  # the same by idempotency key
         self.totals: Counter[str] = Counter()
         self.limits: dict[str, int] = {}
         self.approved_scopes.clear()

@@ -22,6 +22,7 @@ from workers.providers.oauth import PlatformOAuth
 from workers.vault import Vault
 from workers.web.calendar import CalendarGateway, CalendarPages
 from workers.web.connect import ConnectGateway, Connector
+from workers.web.mail import MailPages, MailWebGateway
 from workers.web.media import MediaRelay
 from workers.web.pages import CONTENT_SECURITY_POLICY, problem_page
 
@@ -35,7 +36,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
-class WebGateway(ConnectGateway, CalendarGateway, Protocol):
+class WebGateway(ConnectGateway, CalendarGateway, MailWebGateway, Protocol):
     """The part of `workers.gateway.Gateway` that the application uses."""
 
 
@@ -52,6 +53,7 @@ class WebContext:
         render_metrics: body of `/metrics` and its content type.
         clock: current time; tests set it.
         media: serves files of posts under this domain; None where no platform fetches them from here.
+        webhook_key: what events about mails are signed with; None: they are refused.
     """
 
     gateway: WebGateway
@@ -62,11 +64,13 @@ class WebContext:
     render_metrics: Callable[[], tuple[bytes, str]]
     clock: Callable[[], datetime] = utc_now
     media: MediaRelay | None = None
+    webhook_key: bytes | None = None
 
 
 def create_app(context: WebContext) -> Starlette:
     """The ASGI application. Serve it without an access log: addresses here carry one-time values."""
     calendars = CalendarPages(context.gateway, context.clock)
+    mails = MailPages(context.gateway, context.webhook_key, context.clock)
     connector = Connector(context.gateway, context.vault, context.clients, context.public_url, context.clock)
 
     async def health(request: Request) -> Response:
@@ -87,6 +91,9 @@ def create_app(context: WebContext) -> Starlette:
             Route("/oauth/{platform}/start", connector.start, methods=["GET"]),
             Route("/oauth/{platform}/callback", connector.callback, methods=["GET"]),
             Route("/calendar/{file}", calendars.feed, methods=["GET"]),
+            Route("/mail/unsubscribe", mails.ask, methods=["GET"]),
+            Route("/mail/unsubscribe", mails.unsubscribe, methods=["POST"]),
+            Route("/webhooks/resend", mails.receive, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
         ],

@@ -1,5 +1,4 @@
-"""The one page that a person may see here: why an account was not connected, when nowhere is left to return
-to.
+"""The pages that a person may see here: why something did not work, and one question with one button.
 
 Plain HTML without scripts, images or requests to anywhere. Every value is escaped by the one function that
 makes it.
@@ -10,18 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+from collections.abc import Sequence
 from string import Template
 from typing import Final
 
 from starlette.responses import HTMLResponse
 
-__all__ = ["CONTENT_SECURITY_POLICY", "problem_page"]
+__all__ = ["CONTENT_SECURITY_POLICY", "FORM_SECURITY_POLICY", "choice_page", "problem_page"]
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c1b22; --soft: #6a6775; --paper: #fbfaf8; --card: #fff;
-  --line: #e7e4df }
+  --line: #e7e4df; --accent: #2f5d50; --on-accent: #fff }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #f1eff6; --soft: #a5a1b2; --paper: #141318; --card: #1d1c23; --line: #2f2d38 }
+  :root { --ink: #f1eff6; --soft: #a5a1b2; --paper: #141318; --card: #1d1c23; --line: #2f2d38;
+    --accent: #8fc7b4; --on-accent: #12231d }
 }
 * { box-sizing: border-box }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem;
@@ -32,6 +33,9 @@ h1 { margin: 0 0 .75rem; font-size: 1.35rem; line-height: 1.3; letter-spacing: -
 p { margin: 0 0 1rem }
 footer { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft);
   font-size: .85rem }
+button { width: 100%; margin-top: .5rem; padding: .8rem 1rem; border: 0; border-radius: .7rem; cursor: pointer;
+  background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 600 }
+button:focus-visible { outline: 3px solid var(--accent); outline-offset: 3px }
 """
 
 _PAGE: Final = Template("""<!doctype html>
@@ -49,6 +53,26 @@ _PAGE: Final = Template("""<!doctype html>
 <p>$message</p>
 <p>$hint</p>
 <footer>Nexora OS · $code</footer>
+</main>
+</body>
+</html>
+""")
+
+_CHOICE: Final = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>$title</title>
+<style>$style</style>
+</head>
+<body>
+<main>
+<h1>$title</h1>
+$body
+$button
+<footer>Nexora OS</footer>
 </main>
 </body>
 </html>
@@ -76,3 +100,27 @@ def problem_page(*, title: str, message: str, hint: str, code: str, status: int)
     values = {"title": title, "message": f"{message.rstrip('.')}.", "hint": hint, "code": code}
     escaped = {name: html.escape(value, quote=True) for name, value in values.items()}
     return HTMLResponse(_PAGE.substitute(escaped, style=_STYLE), status_code=status)
+
+
+FORM_SECURITY_POLICY: Final = CONTENT_SECURITY_POLICY.replace("form-action 'none'", "form-action 'self'")
+"""The same for a page with a button: its form may be sent to this server alone."""
+
+_BUTTON: Final = Template("""<form method="post" action="$action">
+<input type="hidden" name="token" value="$token"><button>$label</button></form>""")
+
+
+def choice_page(
+    *, title: str, paragraphs: Sequence[str], action: str = "", token: str = "", label: str = ""
+) -> HTMLResponse:
+    """A page that says something and, with `label`, has one button. It works without scripts.
+
+    Args:
+        title: headline.
+        paragraphs: the text.
+        action, token, label: path that the button posts `token` to, and its words.
+    """
+    values = {"action": action, "token": token, "label": label}
+    button = _BUTTON.substitute({n: html.escape(v, quote=True) for n, v in values.items()}) if label else ""
+    body = "".join(f"<p>{html.escape(part)}</p>" for part in paragraphs)
+    page = _CHOICE.substitute(title=html.escape(title), style=_STYLE, body=body, button=button)
+    return HTMLResponse(page, headers={"Content-Security-Policy": FORM_SECURITY_POLICY} if label else None)

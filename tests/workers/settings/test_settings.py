@@ -165,3 +165,32 @@ def test_every_variable_of_the_example_has_a_comment_above_it() -> None:
             assert described or "_CLIENT_" in line, line
         elif not line:
             described = False
+
+
+def test_mail_goes_through_resend_the_sandbox_or_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, NEEDED)
+    assert load(WorkerSettings).mail_account() is None
+    _set(monkeypatch, {"NEXORA_SANDBOX_URL": "http://127.0.0.1:8750", "NEXORA_SANDBOX_SECRET": SECRET})
+    account = load(WorkerSettings).mail_account()
+    assert account is not None
+    assert account.base_url == "http://127.0.0.1:8750/resend"
+    _set(monkeypatch, {"NEXORA_RESEND_API_KEY": SECRET, "NEXORA_MAIL_FROM": "Nexora <hi@mail.example>"})
+    account = load(WorkerSettings).mail_account()
+    assert account is not None
+    assert (account.base_url, account.sender) == ("https://api.resend.com", "Nexora <hi@mail.example>")
+    assert SECRET not in repr(account)
+
+
+@pytest.mark.parametrize(
+    "sender", ["nobody", "a@b", "A <a@b.example>, B <b@b.example>", "A\n<a@b.example>", '"A" <a@b.example>']
+)
+def test_a_sender_is_one_address(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, NEEDED | {"NEXORA_MAIL_FROM": sender})
+    with pytest.raises(ConfigurationError, match="NEXORA_MAIL_FROM"):
+        load(WorkerSettings)
+
+
+def test_a_key_without_a_sender_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, NEEDED | {"NEXORA_RESEND_API_KEY": SECRET})
+    with pytest.raises(ConfigurationError, match="NEXORA_MAIL_FROM"):
+        load(WorkerSettings)
