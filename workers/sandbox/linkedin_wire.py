@@ -149,6 +149,8 @@ def _worded(finding: Finding) -> str:
         "pattern": f"{shown} does not match {finding.limit}",
         "minItems": f"array has fewer than {finding.limit} items",
         "maxItems": f"array has more than {finding.limit} items",
+        "minimum": f"{shown} is less than {finding.limit}",
+        "maximum": f"{shown} is more than {finding.limit}",
         "maxLength": f"length of {shown} is out of range, maximum {finding.limit}",
     }[finding.rule]
     return f"ERROR :: {path} :: {text}"
