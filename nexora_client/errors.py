@@ -305,12 +305,19 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX802": Forbidden,
     "NX803": ValidationFailed,
     "NX804": NotFound,
-    # Privacy.
+    # Billing and privacy.
+    "NX850": Forbidden,
     "NX901": ValidationFailed,
     "NX902": Conflict,
     "NX903": Forbidden,
     "NX904": Forbidden,
     "NX905": Forbidden,
+    "NX910": WrongState,
+    "NX911": NotFound,
+    "NX913": WrongState,
+    "NX914": Forbidden,
+    "NX915": NotFound,
+    "NX916": WrongState,
 }
 
 # Codes of Postgres, PostgREST, Auth and Storage that mean something of their own.

@@ -226,14 +226,31 @@
 \ir ../policies/80_messaging/mail_events.sql
 \ir ../policies/80_messaging/unsubscribe.sql
 
+-- 85_billing: invoices, and what is kept of them when their person is gone
+\ir 85_billing/errors.sql
+\ir 85_billing/billing_invoices.sql
+\ir 85_billing/data_catalogue.sql
+\ir ../policies/85_billing/billing_invoices.sql
+
 -- 90_privacy: what is held and what becomes of it: catalogue, purposes, consents, erasure, retention
 \ir 90_privacy/errors.sql
-\ir 90_privacy/catalogue_gaps.sql
 \ir 90_privacy/processors.sql
 \ir 90_privacy/consents.sql
 \ir 90_privacy/choose.sql
 \ir 90_privacy/mail_consent.sql
+\ir 90_privacy/erasures.sql
+\ir 90_privacy/legal_holds.sql
+\ir 90_privacy/catalogue_gaps.sql
+\ir 90_privacy/erasure_ledger.sql
+\ir 90_privacy/erasure_plan.sql
+\ir 90_privacy/erasure_steps.sql
+\ir 90_privacy/advance_erasure.sql
 \ir 90_privacy/data_catalogue.sql
+\ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
 \ir ../policies/90_privacy/consents.sql
 \ir ../policies/90_privacy/choose.sql
+\ir ../policies/90_privacy/erasures.sql
+\ir ../policies/90_privacy/legal_holds.sql
+\ir ../policies/90_privacy/erasure_ledger.sql
+\ir ../policies/90_privacy/advance_erasure.sql

@@ -26,6 +26,7 @@ from workers import http
 from workers.errors import AccessRefusedError, ConfigurationError, ContractMismatchError, GatewayError
 from workers.gateway import Gateway
 from workers.jobs import Identity, backoff_seconds, pause
+from workers.jobs.erasure import OutsideEraser, run_erasures
 from workers.jobs.housekeeping import run_housekeeping
 from workers.jobs.kept_tokens import KeptTokens
 from workers.jobs.locations import CountryTable, run_locations
@@ -266,6 +267,10 @@ class _Worker:
         account = settings.mail_account()
         self._sender = None if account is None else ResendSender(web, account)
         self._places = Places(settings.public_url, settings.app_url)
+
+        self._erasers: Mapping[
+            str, OutsideEraser
+        ] = {}  # processors that keep something get theirs with billing
         self._scheduler = Scheduler()
         self._countries: CountryTable | None = None
         context = WebContext(
@@ -290,6 +295,7 @@ class _Worker:
             asyncio.create_task(self._lane_loop("refresh", self._refresh), name="refresh"),
             asyncio.create_task(self._lane_loop("revoke", self._revoke), name="revoke"),
             *self._mail_loops(),
+            asyncio.create_task(self._lane_loop("erasure", self._erase), name="erasure"),
             asyncio.create_task(self._location_loop(), name="locations"),
             asyncio.create_task(self._web.serve(), name="web"),
         ]
@@ -373,6 +379,9 @@ class _Worker:
         if self._sender is None:
             return 0
         return await run_mails(self._gateway, self._sender, self._places, worker_id, _MAIL_LIMIT)
+
+    async def _erase(self, worker_id: UUID) -> int:
+        return await run_erasures(self._gateway, self._erasers, worker_id, 1)
 
     async def _location_loop(self) -> None:
         """Derive countries of log-ins (P1.9). Nothing is leased: any number of workers may do the same."""

@@ -122,6 +122,7 @@ language sql stable security invoker set search_path = '' as $$
     union all select * from private.catalogue_lane_gaps()
     union all select * from private.catalogue_doubts()
     union all select * from private.catalogue_link_gaps()
+    union all select 'no guard against deleting what is held', u.name from private.unguarded_relations() u
   ) g order by 1, 2
 $$;
 comment on function private.catalogue_gaps() is

@@ -9,3 +9,20 @@ select private.register_data('private.consent_texts', 'none', 'legal_duty', 'kee
   '{"system.operations": "purpose_id version body valid_from"}', p_notes => '{"body": "The words of a choice; of the service."}');
 select private.register_data('public.consents', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "id user_id", "user.privacy_preferences": "purpose_id is_given text_version text_hash method at"}', 'consents');
+select private.register_data('private.erasures', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "user_id", "user.contact.email": "identifiers", "user.settings": "language",
+    "system.operations": "id state requested_at grace_until due_at was_locked catalogue_hash planned_at ended_at last_code warned_at"}',
+  p_retain_for => '30 days', p_anchor => 'created', p_notes => '{"identifiers": "By what the person could still be found; emptied when the erasure ends."}');
+select private.register_data('private.erasure_steps', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "erasure_id position action relation row_count done_at"}');
+select private.register_data('private.erasure_outbox', 'erasure_id=>private.erasures', 'legal_duty', 'expire',
+  '{"user.unique_id": "erasure_id reference", "system.operations": "processor_id done_at"}', p_retain_for => '30 days', p_anchor => 'created');
+select private.register_data('private.erasure_notices', 'erasure_id=>private.erasures', 'transactional_email', 'expire',
+  '{"user.unique_id": "erasure_id", "user.contact.email": "email", "user.settings": "language", "system.operations": "created_at delete_by"}',
+  p_retain_for => '72 hours', p_anchor => 'created');
+select private.register_data('private.erasure_ledger', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "seq erasure_id subject_tag action relation row_count catalogue_hash executed_at prev_hash hash"}');
+select private.register_data('private.legal_holds', 'subject_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "subject_id", "system.operations": "id categories matter placed_by placed_at approved_by approved_at release_asked_by released_by released_at"}',
+  p_retain_for => '3 years', p_anchor => 'closed', p_notes => '{"categories": "Categories of the data catalogue."}');
+select private.register_data('queue.erasure', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');

@@ -6,4 +6,10 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX903', 'This record cannot be changed', 'Write a new one; the old one stays as it is.', 403),
   ('NX904', 'There is no permission for this processing', 'Check that the purpose is listed and not refused.', 403),
   ('NX905', 'This processor may not receive data for this purpose',
-   'Register the processor, with countries and safeguard, or do without it.', 403);
+   'Register the processor, with countries and safeguard, or do without it.', 403),
+  ('NX910', 'Deleting the account has begun and cannot be taken back', 'Wait for the mail that says that it is done.', 409),
+  ('NX911', 'There is no request to take back', 'Check my_erasure(): it is empty when nothing is to be deleted.', 404),
+  ('NX913', 'A legal hold keeps this from being deleted', 'Wait until the hold is lifted.', 409),  -- P8.5
+  ('NX914', 'A second person has to do this', 'Ask a colleague who has not been part of it yet.', 403),
+  ('NX915', 'There is no such legal hold', 'Check the id.', 404),
+  ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409);

@@ -3503,7 +3503,8 @@ select private.register_data('public.target_events', 'user_id', 'features', 'del
   '{"user.unique_id": "target_id user_id", "user.behavior": "at from_state to_state code attempt", "system.operations": "id"}', 'target_events');
 select private.register_data('private.publish_attempts', 'target_id=>public.post_targets', 'features', 'delete_row',
   '{"user.unique_id": "target_id user_id platform_key", "user.behavior": "finished_at claimed_at sending_at outcome code http_status",
-    "system.operations": "attempt worker_id"}', p_retain_for => '13 months', p_anchor => 'created');
+    "system.operations": "attempt worker_id"}', p_retain_for => '13 months', p_anchor => 'created',
+  p_notes => '{"user_id": "No index of its own: rows are written with their target alone, and deleted with it by trigger."}');
 select private.register_data('queue.publish', 'with:subject_id', 'features', 'delete_row', '{"user.content": "*"}', p_kind => 'queue');
 select private.register_data('public.target_follow_ups', 'user_id', 'features', 'delete_row',
   '{"user.unique_id": "id user_id target_id external_id", "user.content": "position body external_url published_at",

@@ -11,145 +11,13 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX903', 'This record cannot be changed', 'Write a new one; the old one stays as it is.', 403),
   ('NX904', 'There is no permission for this processing', 'Check that the purpose is listed and not refused.', 403),
   ('NX905', 'This processor may not receive data for this purpose',
-   'Register the processor, with countries and safeguard, or do without it.', 403);
-
--- ==== sql/90_privacy/catalogue_gaps.sql
-
--- private.catalogue_gaps()
--- Why:     what nobody registered is neither erased nor exported. So the catalogue must equal the live schema, both ways,
---          and whatever is unclear counts as a gap (P7.3, P7.4, P8.2). Looks at the database alone: safe in production.
--- Caller:  tests, the attestation, and every erasure, which does not start while there is a gap.
--- Errors:  none; each gap is a row.
--- Repeat:  safe; nothing is written.
-
-create function private.live_columns()
-returns table (schema_name text, relation text, column_name text, type_name text, is_opaque boolean)
-language sql stable security invoker set search_path = '' as $$
-  select n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, null),
-         t.typcategory = 'A' or t.typname in ('json', 'jsonb', 'bytea', 'xml', 'hstore')
-  from pg_attribute a
-  join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
-  join pg_namespace n on n.oid = c.relnamespace
-  join pg_type t on t.oid = a.atttypid
-  where a.attnum > 0 and not a.attisdropped and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and not exists (select from private.data_catalogue d where d.kind = 'schema' and d.schema_name = n.nspname)
-    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
-$$;
-comment on function private.live_columns() is
-  'Every column that holds data. is_opaque: type and name do not tell what is inside. A partition is its parent.';
-
-create function private.catalogue_differences() returns table (gap text, subject text)
-language sql stable security invoker set search_path = '' as $$
-  with live as materialized (select * from private.live_columns())
-  select 'unregistered column', concat_ws('.', l.schema_name, l.relation, l.column_name) from live l
-  where not exists (select from private.data_catalogue d where d.kind = 'column'
-    and (d.schema_name, d.relation, d.column_name) = (l.schema_name, l.relation, l.column_name))
-  union all
-  select 'registered, but not there', concat_ws('.', d.schema_name, d.relation, d.column_name)
-  from private.data_catalogue d
-  where d.kind = 'column' and not d.is_optional and not exists (select from live l
-    where (l.schema_name, l.relation, l.column_name) = (d.schema_name, d.relation, d.column_name))
-  union all
-  select 'unregistered bucket', b.id from storage.buckets b
-  where not exists (select from private.data_catalogue d where d.kind = 'bucket' and d.relation = b.id)
-  union all
-  select 'registered, but not there', 'bucket ' || d.relation from private.data_catalogue d
-  where d.kind = 'bucket' and not d.is_optional and not exists (select from storage.buckets b where b.id = d.relation)
-  union all
-  select 'large objects, which nothing erases', count(*)::text from pg_largeobject_metadata having count(*) > 0
-$$;
-comment on function private.catalogue_differences() is 'Where the catalogue and the live schema are not equal.';
-
--- Lanes are words in function bodies, and in rows that are there.
-create function private.catalogue_lane_gaps() returns table (gap text, subject text)
-language sql stable security invoker set search_path = '' as $$
-  with recursive present as (
-    (select q.lane from private.queue q order by q.lane limit 1)
-    union all
-    select (select q.lane from private.queue q where q.lane > p.lane order by q.lane limit 1) from present p
-    where p.lane is not null
-  ), spoken as (
-    select m[2] as lane from pg_proc p
-    cross join lateral regexp_matches(p.prosrc,
-      '(private\.enqueue\(|private\.dequeue\(|lane = |private\.lease_due\([^,()]+, )''([a-z_]+)''', 'g') m
-    where p.pronamespace::regnamespace::text in ('public', 'private', 'worker')
-  ), lanes as (
-    select p.lane from present p where p.lane is not null union select s.lane from spoken s
-  )
-  select 'unregistered lane', l.lane from lanes l
-  where not exists (select from private.data_catalogue d where d.kind = 'queue' and d.relation = l.lane)
-  union all
-  select 'registered, but not there', 'lane ' || d.relation from private.data_catalogue d
-  where d.kind = 'queue' and not exists (select from spoken s where s.lane = d.relation)
-$$;
-comment on function private.catalogue_lane_gaps() is 'Where the catalogue and the lanes of the queue are not equal.';
-
-create function private.catalogue_doubts() returns table (gap text, subject text)
-language sql stable security invoker set search_path = '' as $$
-  with registered as materialized (
-    select d.*, l.is_opaque, l.type_name, concat_ws('.', d.schema_name, d.relation) as name,
-           concat_ws('.', d.schema_name, d.relation, d.column_name) as full_name
-    from private.data_catalogue d
-    join private.live_columns() l using (schema_name, relation, column_name) where d.kind = 'column'
-  )
-  select 'nobody says what is inside', full_name from registered where is_opaque and justification is null
-  union all
-  select 'kept, though it looks personal', full_name from registered
-  where category = 'system.operations' and justification is null and (type_name in ('inet', 'cidr', 'macaddr')
-    or subject_path = 'none' and column_name ~ '(e?mail|phone|(^|_)name$|(^|_)ip(_|$)|token|address|birth|url|agent|note|payload|body|person|owner|user)'
-       and column_name !~ '^(display|column|function|table|schema|export|relation|task)_name$' and column_name !~ '^users?_count$')
-  union all
-  select distinct 'no way to its person', name from registered r
-  where subject_path ~ '^[a-z_]+(=>|$)' and subject_path <> 'none' and not exists (
-    select from private.live_columns() l where (l.schema_name, l.relation) = (r.schema_name, r.relation)
-      and l.column_name = substring(r.subject_path from '^[a-z_]+'))
-     or subject_path like '%=>%' and not exists (
-    select from private.data_catalogue d where d.kind = 'column' and d.subject_path <> 'none'
-      and concat_ws('.', d.schema_name, d.relation) = split_part(r.subject_path, '=>', 2))
-  union all
-  select 'more than one way to its person', name from registered group by name having count(distinct subject_path) > 1
-  union all
-  select 'deleted in part', name from registered group by name
-  having bool_or(erase_action = 'delete_row') and bool_or(erase_action not in ('delete_row'))
-$$;
-comment on function private.catalogue_doubts() is 'Entries of the catalogue that say too little, or contradict themselves.';
-
--- Deleting a person must not stop at, or leave behind, a row that points at theirs.
-create function private.catalogue_link_gaps() returns table (gap text, subject text)
-language sql stable security invoker set search_path = '' as $$
-  select 'a reference that stops an erasure', k.conrelid::regclass || '.' || k.conname
-  from pg_constraint k
-  join pg_class p on p.oid = k.confrelid
-  join pg_class c on c.oid = k.conrelid and not c.relispartition
-  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('public', 'private', 'worker', 'retained')
-  where k.contype = 'f' and k.confdeltype in ('a', 'r', 'd') and exists (
-    select from private.data_catalogue d where d.kind = 'column' and d.erase_action = 'delete_row'
-      and d.schema_name = p.relnamespace::regnamespace::text and d.relation = p.relname)
-  union all
-  select 'a default that keeps what a request brought', a.attrelid::regclass || '.' || a.attname
-  from pg_attrdef f join pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum
-  where pg_get_expr(f.adbin, f.adrelid) ~ 'request\.(headers|cookies|jwt)|inet_client_addr'
-$$;
-comment on function private.catalogue_link_gaps() is 'References and defaults that an erasure would stumble over.';
-
-create function private.catalogue_gaps() returns table (gap text, subject text)
-language sql stable security invoker set search_path = '' as $$
-  select g.gap, g.subject from (
-    select * from private.catalogue_differences()
-    union all select * from private.catalogue_lane_gaps()
-    union all select * from private.catalogue_doubts()
-    union all select * from private.catalogue_link_gaps()
-  ) g order by 1, 2
-$$;
-comment on function private.catalogue_gaps() is
-  'Everything that keeps the data catalogue from being complete and true; no rows: it is.';
-
-create function private.catalogue_hash() returns text
-language sql stable security invoker set search_path = '' as $$
-  select encode(sha256(convert_to(coalesce(string_agg(d::text, E'\n' order by d.schema_name, d.relation, d.column_name), ''), 'UTF8')), 'hex')
-  from private.data_catalogue d
-$$;
-comment on function private.catalogue_hash() is 'Version of the catalogue: an erasure and an export say by which one they went.';
+   'Register the processor, with countries and safeguard, or do without it.', 403),
+  ('NX910', 'Deleting the account has begun and cannot be taken back', 'Wait for the mail that says that it is done.', 409),
+  ('NX911', 'There is no request to take back', 'Check my_erasure(): it is empty when nothing is to be deleted.', 404),
+  ('NX913', 'A legal hold keeps this from being deleted', 'Wait until the hold is lifted.', 409),  -- P8.5
+  ('NX914', 'A second person has to do this', 'Ask a colleague who has not been part of it yet.', 403),
+  ('NX915', 'There is no such legal hold', 'Check the id.', 404),
+  ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409);
 
 -- ==== sql/90_privacy/processors.sql
 
@@ -558,6 +426,1162 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.tg_mail_preferences__log_withdrawal', 'Writes the log of consents for whoever used a switch or a link.'),
   ('private.tg_mails__need_consent', 'Reads the log of consents for whatever queued the mail.');
 
+-- ==== sql/90_privacy/erasures.sql
+
+-- private.erasures, private.erasure_steps; public.request_erasure(), cancel_erasure(), my_erasure()
+-- Why:     a person deletes their account and everything that is theirs, within 30 days (P7.3, P8.2). For seven days they
+--          can still change their mind; until then the account is locked for everything but that and an export.
+-- Caller:  people, in every state of the account. DEFINER bodies: accounts, sessions, tokens and queue are out of reach.
+-- Errors:  NX001 no live session. NX910 it has begun and cannot be taken back. NX911 there is nothing to take back.
+-- Repeat:  safe: the open request is returned.
+-- Locks:   the erasure, then connections, queue rows, targets, the account.
+-- States:  requested (days of grace) → erasing → completed;  requested → cancelled;  erasing ↔ held (a legal hold, P8.5)
+
+create table private.erasures (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid,
+  state text not null,
+  requested_at timestamptz not null,
+  grace_until timestamptz not null,
+  due_at timestamptz not null,
+  was_locked boolean not null,
+  catalogue_hash text,
+  identifiers text[],
+  language text,
+  planned_at timestamptz,
+  ended_at timestamptz,
+  last_code text,
+  warned_at timestamptz,
+  constraint state_is_known check (state in ('requested', 'erasing', 'held', 'completed', 'cancelled')),
+  constraint due_within_30_days check (due_at = requested_at + interval '720 hours'), -- P7.3
+  constraint grace_is_shorter check (grace_until >= requested_at and grace_until < due_at - interval '7 days'),
+  constraint open_names_its_person check (
+    (state in ('completed', 'cancelled')) = (user_id is null) and (user_id is not null or identifiers is null)),
+  constraint ended_says_when check ((state in ('completed', 'cancelled')) = (ended_at is not null)),
+  constraint last_code_is_a_code check (last_code ~ '^[A-Za-z0-9_.:-]{1,64}$')
+);
+create unique index erasures_one_open_key on private.erasures (user_id) where user_id is not null;
+create index erasures_due_at_idx on private.erasures (due_at) where ended_at is null;
+comment on table private.erasures is 'Requests to delete an account. One that has ended names nobody.';
+comment on column private.erasures.user_id is 'No foreign key: it must outlive the account. Empty once it has ended.';
+comment on column private.erasures.identifiers is
+  'By what the person could still be found: id, addresses, ids on platforms. Looked for at the end, then deleted.';
+comment on column private.erasures.was_locked is 'The account was locked before, for another reason: cancelling leaves it so.';
+
+create table private.erasure_steps (
+  erasure_id uuid not null references private.erasures (id) on delete cascade,
+  position int not null,
+  action text not null,
+  relation text not null,
+  row_count bigint not null default 0,
+  done_at timestamptz,
+  primary key (erasure_id, position),
+  constraint action_is_known check (action in (
+    'external', 'files', 'unlink', 'delete', 'nullify', 'auth', 'sweep'))
+);
+comment on table private.erasure_steps is 'The plan of an erasure, in order: what the catalogue says, one step per place.';
+
+create table private.erasure_outbox (
+  erasure_id uuid not null references private.erasures (id) on delete cascade,
+  processor_id text not null references private.processors (id),
+  reference text not null,
+  done_at timestamptz,
+  primary key (erasure_id, processor_id, reference),
+  constraint reference_is_bounded check (length(reference) between 1 and 255)
+);
+create index erasure_outbox_processor_id_idx on private.erasure_outbox (processor_id);
+comment on table private.erasure_outbox is 'What processors still keep of a person who is being erased; gone when the erasure is done.';
+
+create table private.erasure_notices (
+  erasure_id uuid primary key references private.erasures (id) on delete cascade,
+  email text not null,
+  language text,
+  created_at timestamptz not null,
+  delete_by timestamptz not null,
+  constraint gone_within_72_hours check (delete_by > created_at and delete_by <= created_at + interval '72 hours')
+);
+create index erasure_notices_delete_by_idx on private.erasure_notices (delete_by);
+comment on table private.erasure_notices is
+  'The last mail to somebody who is gone: that it is done. The row is deleted when it is sent, at the latest after 72 hours.';
+
+-- Everything that could act for the person, or show them, ends in the transaction of the request.
+create function private.lock_down(p_person uuid, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform from public.connections c where c.user_id = p_person order by c.id for update;
+  perform private.settle_targets(array(
+    select private.verdict(l.subject_id, 'cancelled', null) from (
+      select q.subject_id from public.post_targets t
+      join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+      where t.user_id = p_person and t.state = 'scheduled' and q.sending_at is null
+      order by q.subject_id for update of q skip locked) l), p_now);
+  update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now
+    where s.user_id = p_person and s.state = 'active';
+  perform private.drop_pending_connection(p, p_now) from private.pending_connections p where p.user_id = p_person;
+  perform private.disconnect(c.id, p_now) from public.connections c
+    where c.user_id = p_person and c.state <> 'disconnected' order by c.id; -- P6.7
+  delete from private.oauth_flows f where f.user_id = p_person;
+  update private.accounts a set state = 'locked', locked_at = coalesce(a.locked_at, p_now) where a.user_id = p_person;
+  delete from auth.sessions s where s.user_id = p_person;
+end;
+$$;
+comment on function private.lock_down(uuid, timestamptz) is
+  'Takes back what is scheduled, deletes tokens and has platforms told, locks the account, ends all sessions.';
+
+create function private.begin_erasure(p_person uuid, p_grace interval, p_now timestamptz default now())
+returns private.erasures
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_erasure private.erasures;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('erasure:' || p_person, 0));
+  select * into v_erasure from private.erasures e where e.user_id = p_person for update;
+  if found then
+    return v_erasure;
+  end if;
+  insert into private.erasures (user_id, state, requested_at, grace_until, due_at, was_locked, language)
+    select p_person, 'requested', p_now, p_now + p_grace, p_now + interval '720 hours',
+           coalesce((select a.state = 'locked' from private.accounts a where a.user_id = p_person), false),
+           (select f.language from public.preferences f where f.user_id = p_person)
+    returning * into v_erasure;
+  perform private.lock_down(p_person, p_now);
+  perform private.enqueue('erasure', v_erasure.id, v_erasure.grace_until, p_now);
+  perform private.audit('erasure_requested', 'erasure', v_erasure.id, p_now := p_now);
+  return v_erasure;
+end;
+$$;
+comment on function private.begin_erasure(uuid, interval, timestamptz) is
+  'Opens an erasure and locks the account; an open one is returned. Without grace for data of a child (P9.1).';
+
+create type private.erasure_view as (
+  id uuid, state text, requested_at timestamptz, cancel_until timestamptz, due_at timestamptz
+);
+comment on type private.erasure_view is 'An erasure as its person sees it.';
+
+create function private.view_erasure(p_erasure private.erasures) returns private.erasure_view
+language sql immutable security invoker set search_path = '' as $$
+  select row(p_erasure.id, p_erasure.state, p_erasure.requested_at, p_erasure.grace_until, p_erasure.due_at)::private.erasure_view
+$$;
+comment on function private.view_erasure(private.erasures) is 'What a person sees of their erasure.';
+
+create function private.request_erasure(p_now timestamptz default now()) returns private.erasure_view
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  return private.view_erasure(
+    private.begin_erasure(private.live_person(p_now), private.setting_interval('erasure_grace'), p_now));
+end;
+$$;
+comment on function private.request_erasure(timestamptz) is 'Body of public.request_erasure().';
+
+create function private.cancel_erasure(p_now timestamptz default now()) returns private.erasure_view
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+  v_erasure private.erasures;
+begin
+  select * into v_erasure from private.erasures e where e.user_id = v_person for update;
+  if not found then
+    perform private.fail('NX911');
+  elsif v_erasure.state <> 'requested' then
+    perform private.fail('NX910');
+  end if;
+  update private.erasures e set state = 'cancelled', user_id = null, ended_at = p_now
+    where e.id = v_erasure.id returning * into v_erasure;
+  perform private.dequeue('erasure', v_erasure.id);
+  if not v_erasure.was_locked then
+    update private.accounts a
+      set state = private.account_state(a.birth_date, a.guardian_consent_at, p_now), locked_at = null
+      where a.user_id = v_person;
+  end if;
+  perform private.audit('erasure_cancelled', 'erasure', v_erasure.id, p_now := p_now);
+  return private.view_erasure(v_erasure);
+end;
+$$;
+comment on function private.cancel_erasure(timestamptz) is 'Body of public.cancel_erasure().';
+
+create function private.my_erasure(p_now timestamptz default now()) returns setof private.erasure_view
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+begin
+  return query select (private.view_erasure(e)).* from private.erasures e where e.user_id = v_person;
+end;
+$$;
+comment on function private.my_erasure(timestamptz) is 'Body of public.my_erasure().';
+
+create function public.request_erasure()
+returns table (id uuid, state text, requested_at timestamptz, cancel_until timestamptz, due_at timestamptz)
+language sql volatile security invoker set search_path = '' as $$
+  select e.id, e.state, e.requested_at, e.cancel_until, e.due_at from private.request_erasure() e
+$$;
+comment on function public.request_erasure() is
+  'Deletes the account and everything of the caller''s, for good, by due_at. At once: all sessions end, connected accounts are '
+  'disconnected, scheduled posts are taken back, the account is locked. Sign in again to cancel, until cancel_until (P7.3).';
+
+create function public.cancel_erasure()
+returns table (id uuid, state text, requested_at timestamptz, cancel_until timestamptz, due_at timestamptz)
+language sql volatile security invoker set search_path = '' as $$
+  select e.id, e.state, e.requested_at, e.cancel_until, e.due_at from private.cancel_erasure() e
+$$;
+comment on function public.cancel_erasure() is
+  'Takes the request back, as long as nothing has been deleted. Accounts stay disconnected, and posts unscheduled.';
+
+create function public.my_erasure()
+returns table (id uuid, state text, requested_at timestamptz, cancel_until timestamptz, due_at timestamptz)
+language sql volatile security invoker set search_path = '' as $$
+  select e.id, e.state, e.requested_at, e.cancel_until, e.due_at from private.my_erasure() e
+$$;
+comment on function public.my_erasure() is 'The caller''s open request to delete the account; no row: there is none.';
+
+insert into private.settings (key, value, description) values
+  ('erasure_grace', '"7 days"', 'How long a person can take back that the account is deleted.'),
+  ('erasure_batch', '5000', 'Rows that one step of an erasure deletes at once.');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.request_erasure', 'Locks account, sessions, tokens and queue on behalf of their person.'),
+  ('private.cancel_erasure', 'Unlocks the account of its person.'),
+  ('private.my_erasure', 'Reads the erasure of its person; they have no rights on the table.');
+
+-- ==== sql/90_privacy/legal_holds.sql
+
+-- private.legal_holds; worker.place_legal_hold(…), approve_legal_hold(…), release_legal_hold(…); private.held_relations(person)
+-- Why:     a legal hold keeps what it covers from being deleted, by an erasure as by anybody; when it is lifted, erasure
+--          goes on (P8.5). Tokens are never held: they are credentials, not evidence.
+-- Caller:  service_role, for two people of staff. DEFINER bodies: holds are in private.
+-- Errors:  NX002 an argument. NX913 something that is held is to be deleted. NX914 a second person has to do this.
+--          NX915 no such hold.
+-- Repeat:  approving and releasing again changes nothing.
+-- Locks:   the person's erasure, so that a hold and a step of the erasure never overlap: whichever comes first counts,
+--          and the next step sees the hold.
+-- Note:    a hold works from the moment it is placed, for three days; a second person has to approve it for longer. Lifting
+--          it takes two people as well: the first asks, the second does.
+
+create table private.legal_holds (
+  id uuid primary key default gen_random_uuid(),
+  subject_id uuid not null,
+  categories text[] not null,
+  matter text not null,
+  placed_by text not null,
+  placed_at timestamptz not null,
+  approved_by text,
+  approved_at timestamptz,
+  release_asked_by text,
+  released_by text,
+  released_at timestamptz,
+  constraint categories_are_of_people check (
+    cardinality(categories) > 0 and array_to_string(categories, ' ') ~ '^user(\.[a-z_]+)*( user(\.[a-z_]+)*)*$'),
+  constraint tokens_are_never_held check (array_to_string(categories, ' ') !~ 'user\.authorization'),
+  constraint matter_is_a_reference check (length(matter) between 1 and 120),
+  constraint people_are_named check (length(placed_by) between 1 and 120),
+  constraint a_second_person_approves check (approved_by <> placed_by),
+  constraint approval_is_whole check ((approved_by is null) = (approved_at is null)),
+  constraint a_second_person_releases check (released_by <> release_asked_by),
+  constraint release_is_whole check (
+    (released_by is null) = (released_at is null) and (released_by is null or release_asked_by is not null))
+);
+create index legal_holds_subject_id_idx on private.legal_holds (subject_id) where released_at is null;
+comment on table private.legal_holds is 'What must not be deleted of whom, and for which matter (P8.5).';
+comment on column private.legal_holds.categories is 'Categories of the data catalogue; user.content covers what is below it, user everything.';
+comment on column private.legal_holds.matter is 'Reference of the matter, such as a case number; no description.';
+
+create function private.effective_holds(p_subject uuid, p_now timestamptz default now())
+returns setof private.legal_holds
+language sql stable security invoker set search_path = '' as $$
+  select h.* from private.legal_holds h
+  where h.subject_id = p_subject and h.released_at is null
+    and (h.approved_at is not null or h.placed_at > p_now - interval '72 hours')
+$$;
+comment on function private.effective_holds(uuid, timestamptz) is 'Holds on a person that work now.';
+
+create function private.hold_covers(p_subject uuid, p_schema text, p_relation text, p_now timestamptz default now())
+returns boolean
+language sql stable security invoker set search_path = '' as $$
+  select exists (
+    select from private.effective_holds(p_subject, p_now) h
+    cross join unnest(h.categories) held
+    join private.data_catalogue d on d.schema_name = p_schema and d.relation = p_relation
+    where d.category not like 'user.authorization%' and d.category <> 'user.unique_id'
+      and d.erase_action <> 'expire' and (d.retain_for is null or d.retain_for > interval '1 day') -- gone before anybody asks
+      and (d.category = held or d.category like held || '.%'))
+$$;
+comment on function private.hold_covers(uuid, text, text, timestamptz) is 'Whether a hold covers something in this relation.';
+
+-- A row that others of the person point at, and take with it, must stay as well.
+create function private.held_relations(p_subject uuid, p_now timestamptz default now()) returns setof text
+language sql stable security invoker set search_path = '' as $$
+  with recursive held as (
+    select distinct c.oid
+    from private.data_catalogue d
+    join pg_class c on c.relname = d.relation and c.relnamespace = to_regnamespace(d.schema_name)
+    where d.kind = 'column' and private.hold_covers(p_subject, d.schema_name, d.relation, p_now)
+    union
+    select k.confrelid from held h join pg_constraint k on k.conrelid = h.oid and k.contype = 'f'
+  )
+  select n.nspname || '.' || c.relname from held h join pg_class c on c.oid = h.oid join pg_namespace n on n.oid = c.relnamespace
+$$;
+comment on function private.held_relations(uuid, timestamptz) is 'Relations in which rows of this person must stay.';
+
+create function private.place_legal_hold(
+  p_subject_id uuid, p_categories text[], p_matter text, p_by text, p_now timestamptz default now()
+) returns uuid
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_hold uuid;
+begin
+  perform from private.erasures e where e.user_id = p_subject_id for update;
+  insert into private.legal_holds (subject_id, categories, matter, placed_by, placed_at)
+    values (p_subject_id, p_categories, p_matter, p_by, p_now) returning id into v_hold;
+  perform private.audit('legal_hold_placed', 'legal_hold', v_hold, p_now := p_now);
+  return v_hold;
+exception when check_violation or not_null_violation then
+  perform private.fail('NX002', p_detail := 'p_categories, p_matter, p_by');
+  return null;
+end;
+$$;
+comment on function private.place_legal_hold(uuid, text[], text, text, timestamptz) is 'Body of worker.place_legal_hold().';
+
+create function private.require_hold(p_hold uuid) returns private.legal_holds
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_hold private.legal_holds;
+begin
+  select * into v_hold from private.legal_holds h where h.id = p_hold for update;
+  if not found then
+    perform private.fail('NX915');
+  end if;
+  return v_hold;
+end;
+$$;
+comment on function private.require_hold(uuid) is 'The hold, locked, or NX915.';
+
+create function private.approve_legal_hold(p_hold_id uuid, p_by text, p_now timestamptz default now()) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_hold private.legal_holds := private.require_hold(p_hold_id);
+begin
+  if v_hold.released_at is not null or v_hold.approved_at is not null then
+    return false;
+  elsif coalesce(p_by, v_hold.placed_by) = v_hold.placed_by then
+    perform private.fail('NX914');
+  end if;
+  update private.legal_holds h set approved_by = p_by, approved_at = p_now where h.id = p_hold_id;
+  perform private.audit('legal_hold_approved', 'legal_hold', p_hold_id, p_now := p_now);
+  return true;
+end;
+$$;
+comment on function private.approve_legal_hold(uuid, text, timestamptz) is 'Body of worker.approve_legal_hold().';
+
+create function private.release_legal_hold(p_hold_id uuid, p_by text, p_now timestamptz default now()) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_hold private.legal_holds := private.require_hold(p_hold_id);
+begin
+  if v_hold.released_at is not null then
+    return true;
+  elsif p_by is null or p_by = v_hold.release_asked_by then
+    perform private.fail('NX914');
+  elsif v_hold.release_asked_by is null then
+    update private.legal_holds h set release_asked_by = p_by where h.id = p_hold_id;
+    return false;
+  end if;
+  update private.legal_holds h set released_by = p_by, released_at = p_now where h.id = p_hold_id;
+  perform private.audit('legal_hold_released', 'legal_hold', p_hold_id, p_now := p_now);
+  perform private.resume_erasures(v_hold.subject_id, p_now);
+  return true;
+end;
+$$;
+comment on function private.release_legal_hold(uuid, text, timestamptz) is 'Body of worker.release_legal_hold().';
+
+-- Argument: the column that names the person. A hold on anybody at all stops a TRUNCATE.
+create function private.tg_keep_held() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_subject uuid;
+begin
+  if tg_op = 'TRUNCATE' then
+    if exists (select from private.legal_holds h where h.released_at is null
+               and private.hold_covers(h.subject_id, split_part(tg_argv[1], '.', 1), split_part(tg_argv[1], '.', 2))) then
+      perform private.fail('NX913', p_detail := tg_argv[1]);
+    end if;
+    return null;
+  end if;
+  v_subject := private.uuid_or_null(to_jsonb(old) ->> tg_argv[0]);
+  if exists (select from private.effective_holds(v_subject))
+     and private.hold_covers(v_subject, split_part(tg_argv[1], '.', 1), split_part(tg_argv[1], '.', 2)) then
+    perform private.fail('NX913', p_detail := tg_argv[1]);
+  end if;
+  return old;
+end;
+$$;
+comment on function private.tg_keep_held() is
+  'BEFORE DELETE, BEFORE TRUNCATE: what a legal hold covers is not deleted, by anybody (P8.5). It raises: a silent refusal '
+  'would leave orphans behind.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.place_legal_hold', 'Writes holds, on which service_role has no rights.'),
+  ('private.approve_legal_hold', 'Writes holds, on which service_role has no rights.'),
+  ('private.release_legal_hold', 'Writes holds, on which service_role has no rights.'),
+  ('private.tg_keep_held', 'Asks for holds, whoever deletes.');
+
+create function worker.place_legal_hold(p_subject_id uuid, p_categories text[], p_matter text, p_by text) returns uuid
+language sql volatile security invoker set search_path = '' as $$
+  select private.place_legal_hold(p_subject_id, p_categories, p_matter, p_by)
+$$;
+comment on function worker.place_legal_hold(uuid, text[], text, text) is
+  'Keeps what these categories cover of a person from being deleted, from now on; lapses after 72 hours unless approved (P8.5).';
+
+create function worker.approve_legal_hold(p_hold_id uuid, p_by text) returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.approve_legal_hold(p_hold_id, p_by)
+$$;
+comment on function worker.approve_legal_hold(uuid, text) is
+  'A second person approves a hold, so that it stays until it is released. False: it was approved or released already.';
+
+create function worker.release_legal_hold(p_hold_id uuid, p_by text) returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.release_legal_hold(p_hold_id, p_by)
+$$;
+comment on function worker.release_legal_hold(uuid, text) is
+  'The first person asks (false), a second one lifts the hold (true); an erasure that waited for it goes on (P8.5).';
+
+create function private.unguarded_relations() returns table (name text, subject_column text)
+language sql stable security invoker set search_path = '' as $$
+  select distinct d.schema_name || '.' || d.relation, d.subject_path
+  from private.data_catalogue d
+  join pg_class c on c.relname = d.relation and c.relnamespace = to_regnamespace(d.schema_name) and c.relkind in ('r', 'p')
+  where d.kind = 'column' and d.subject_path ~ '^[a-z_]+$' and d.subject_path <> 'none' and d.erase_action = 'delete_row'
+    and (d.schema_name in ('public', 'private') or d.schema_name || '.' || d.relation = 'auth.users')
+    and exists (select from private.data_catalogue o
+                where (o.schema_name, o.relation) = (d.schema_name, d.relation) and o.category not like 'user.authorization%'
+                  and o.category not in ('user.unique_id', 'system.operations'))
+    and (d.retain_for is null or d.retain_for > interval '1 day')
+    and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = '_050_keep_held')
+$$;
+comment on function private.unguarded_relations() is
+  'Relations that a hold can cover and that have no guard: none, once ensure_hold_guards() has run.';
+
+-- ==== sql/90_privacy/catalogue_gaps.sql
+
+-- private.catalogue_gaps()
+-- Why:     what nobody registered is neither erased nor exported. So the catalogue must equal the live schema, both ways,
+--          and whatever is unclear counts as a gap (P7.3, P7.4, P8.2). Looks at the database alone: safe in production.
+-- Caller:  tests, the attestation, and every erasure, which does not start while there is a gap.
+-- Errors:  none; each gap is a row.
+-- Repeat:  safe; nothing is written.
+
+create function private.live_columns()
+returns table (schema_name text, relation text, column_name text, type_name text, is_opaque boolean)
+language sql stable security invoker set search_path = '' as $$
+  select n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, null),
+         t.typcategory = 'A' or t.typname in ('json', 'jsonb', 'bytea', 'xml', 'hstore')
+  from pg_attribute a
+  join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_type t on t.oid = a.atttypid
+  where a.attnum > 0 and not a.attisdropped and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from private.data_catalogue d where d.kind = 'schema' and d.schema_name = n.nspname)
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+$$;
+comment on function private.live_columns() is
+  'Every column that holds data. is_opaque: type and name do not tell what is inside. A partition is its parent.';
+
+create function private.catalogue_differences() returns table (gap text, subject text)
+language sql stable security invoker set search_path = '' as $$
+  with live as materialized (select * from private.live_columns())
+  select 'unregistered column', concat_ws('.', l.schema_name, l.relation, l.column_name) from live l
+  where not exists (select from private.data_catalogue d where d.kind = 'column'
+    and (d.schema_name, d.relation, d.column_name) = (l.schema_name, l.relation, l.column_name))
+  union all
+  select 'registered, but not there', concat_ws('.', d.schema_name, d.relation, d.column_name)
+  from private.data_catalogue d
+  where d.kind = 'column' and not d.is_optional and not exists (select from live l
+    where (l.schema_name, l.relation, l.column_name) = (d.schema_name, d.relation, d.column_name))
+  union all
+  select 'unregistered bucket', b.id from storage.buckets b
+  where not exists (select from private.data_catalogue d where d.kind = 'bucket' and d.relation = b.id)
+  union all
+  select 'registered, but not there', 'bucket ' || d.relation from private.data_catalogue d
+  where d.kind = 'bucket' and not d.is_optional and not exists (select from storage.buckets b where b.id = d.relation)
+  union all
+  select 'large objects, which nothing erases', count(*)::text from pg_largeobject_metadata having count(*) > 0
+$$;
+comment on function private.catalogue_differences() is 'Where the catalogue and the live schema are not equal.';
+
+-- Lanes are words in function bodies, and in rows that are there.
+create function private.catalogue_lane_gaps() returns table (gap text, subject text)
+language sql stable security invoker set search_path = '' as $$
+  with recursive present as (
+    (select q.lane from private.queue q order by q.lane limit 1)
+    union all
+    select (select q.lane from private.queue q where q.lane > p.lane order by q.lane limit 1) from present p
+    where p.lane is not null
+  ), spoken as (
+    select m[2] as lane from pg_proc p
+    cross join lateral regexp_matches(p.prosrc,
+      '(private\.enqueue\(|private\.dequeue\(|lane = |private\.lease_due\([^,()]+, )''([a-z_]+)''', 'g') m
+    where p.pronamespace::regnamespace::text in ('public', 'private', 'worker')
+  ), lanes as (
+    select p.lane from present p where p.lane is not null union select s.lane from spoken s
+  )
+  select 'unregistered lane', l.lane from lanes l
+  where not exists (select from private.data_catalogue d where d.kind = 'queue' and d.relation = l.lane)
+  union all
+  select 'registered, but not there', 'lane ' || d.relation from private.data_catalogue d
+  where d.kind = 'queue' and not exists (select from spoken s where s.lane = d.relation)
+$$;
+comment on function private.catalogue_lane_gaps() is 'Where the catalogue and the lanes of the queue are not equal.';
+
+create function private.catalogue_doubts() returns table (gap text, subject text)
+language sql stable security invoker set search_path = '' as $$
+  with registered as materialized (
+    select d.*, l.is_opaque, l.type_name, concat_ws('.', d.schema_name, d.relation) as name,
+           concat_ws('.', d.schema_name, d.relation, d.column_name) as full_name
+    from private.data_catalogue d
+    join private.live_columns() l using (schema_name, relation, column_name) where d.kind = 'column'
+  )
+  select 'nobody says what is inside', full_name from registered where is_opaque and justification is null
+  union all
+  select 'kept, though it looks personal', full_name from registered
+  where category = 'system.operations' and justification is null and (type_name in ('inet', 'cidr', 'macaddr')
+    or subject_path = 'none' and column_name ~ '(e?mail|phone|(^|_)name$|(^|_)ip(_|$)|token|address|birth|url|agent|note|payload|body|person|owner|user)'
+       and column_name !~ '^(display|column|function|table|schema|export|relation|task)_name$' and column_name !~ '^users?_count$')
+  union all
+  select distinct 'no way to its person', name from registered r
+  where subject_path ~ '^[a-z_]+(=>|$)' and subject_path <> 'none' and not exists (
+    select from private.live_columns() l where (l.schema_name, l.relation) = (r.schema_name, r.relation)
+      and l.column_name = substring(r.subject_path from '^[a-z_]+'))
+     or subject_path like '%=>%' and not exists (
+    select from private.data_catalogue d where d.kind = 'column' and d.subject_path <> 'none'
+      and concat_ws('.', d.schema_name, d.relation) = split_part(r.subject_path, '=>', 2))
+  union all
+  select 'more than one way to its person', name from registered group by name having count(distinct subject_path) > 1
+  union all
+  select 'deleted in part', name from registered group by name
+  having bool_or(erase_action = 'delete_row') and bool_or(erase_action not in ('delete_row'))
+$$;
+comment on function private.catalogue_doubts() is 'Entries of the catalogue that say too little, or contradict themselves.';
+
+-- Deleting a person must not stop at, or leave behind, a row that points at theirs.
+create function private.catalogue_link_gaps() returns table (gap text, subject text)
+language sql stable security invoker set search_path = '' as $$
+  select 'a reference that stops an erasure', k.conrelid::regclass || '.' || k.conname
+  from pg_constraint k
+  join pg_class p on p.oid = k.confrelid
+  join pg_class c on c.oid = k.conrelid and not c.relispartition
+  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('public', 'private', 'worker', 'retained')
+  where k.contype = 'f' and k.confdeltype in ('a', 'r', 'd') and exists (
+    select from private.data_catalogue d where d.kind = 'column' and d.erase_action = 'delete_row'
+      and d.schema_name = p.relnamespace::regnamespace::text and d.relation = p.relname)
+  union all
+  select 'a default that keeps what a request brought', a.attrelid::regclass || '.' || a.attname
+  from pg_attrdef f join pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum
+  where pg_get_expr(f.adbin, f.adrelid) ~ 'request\.(headers|cookies|jwt)|inet_client_addr'
+$$;
+comment on function private.catalogue_link_gaps() is 'References and defaults that an erasure would stumble over.';
+
+create function private.catalogue_gaps() returns table (gap text, subject text)
+language sql stable security invoker set search_path = '' as $$
+  select g.gap, g.subject from (
+    select * from private.catalogue_differences()
+    union all select * from private.catalogue_lane_gaps()
+    union all select * from private.catalogue_doubts()
+    union all select * from private.catalogue_link_gaps()
+    union all select 'no guard against deleting what is held', u.name from private.unguarded_relations() u
+  ) g order by 1, 2
+$$;
+comment on function private.catalogue_gaps() is
+  'Everything that keeps the data catalogue from being complete and true; no rows: it is.';
+
+create function private.catalogue_hash() returns text
+language sql stable security invoker set search_path = '' as $$
+  select encode(sha256(convert_to(coalesce(string_agg(d::text, E'\n' order by d.schema_name, d.relation, d.column_name), ''), 'UTF8')), 'hex')
+  from private.data_catalogue d
+$$;
+comment on function private.catalogue_hash() is 'Version of the catalogue: an erasure and an export say by which one they went.';
+
+-- ==== sql/90_privacy/erasure_ledger.sql
+
+-- private.erasure_ledger, private.note_in_ledger(…), private.ledger_faults(), private.ledger_tag(erasure, person)
+-- Why:     proof of what was erased, when and by which catalogue, that names nobody. Each entry carries the hash of the one
+--          before, so that none can be changed or taken out unnoticed; a copy outside the database tells which people
+--          have to be erased again when a backup is restored (P8.2).
+-- Caller:  the erasure writes; the attestation and the backup read.
+-- Errors:  NX903 an entry is to be changed.
+-- Repeat:  each call writes an entry.
+-- Locks:   one advisory lock for the chain, to the end of the transaction.
+
+create table private.erasure_ledger (
+  seq bigint primary key,
+  erasure_id uuid not null,
+  subject_tag text not null,
+  action text not null,
+  relation text not null,
+  row_count bigint not null,
+  catalogue_hash text not null,
+  executed_at timestamptz not null,
+  prev_hash text not null,
+  hash text not null unique,
+  constraint hashes_are_sha_256 check (
+    subject_tag ~ '^[0-9a-f]{64}$' and hash ~ '^[0-9a-f]{64}$' and prev_hash ~ '^[0-9a-f]{64}$')
+);
+create index erasure_ledger_erasure_id_idx on private.erasure_ledger (erasure_id);
+comment on table private.erasure_ledger is 'What was erased, without saying of whom. Append-only, chained by hashes (P8.2).';
+comment on column private.erasure_ledger.subject_tag is
+  'SHA-256 of the erasure''s id and the person''s: whoever knows both can tell that they belong together, and nobody else.';
+
+create function private.ledger_tag(p_erasure uuid, p_person uuid) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select encode(sha256(convert_to(p_erasure || ':' || p_person, 'UTF8')), 'hex')
+$$;
+comment on function private.ledger_tag(uuid, uuid) is 'How the ledger refers to a person. Both ids are random: it cannot be guessed.';
+
+-- Every part in one fixed form, with its length, so that no two entries read the same.
+create function private.ledger_hash(p_entry private.erasure_ledger) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select encode(sha256(convert_to(string_agg(length(part) || ':' || part, ',' order by n), 'UTF8')), 'hex')
+  from unnest(array[
+    p_entry.seq::text, p_entry.erasure_id::text, p_entry.subject_tag, p_entry.action, p_entry.relation,
+    p_entry.row_count::text, p_entry.catalogue_hash,
+    trim_scale(extract(epoch from p_entry.executed_at))::text, p_entry.prev_hash]) with ordinality x (part, n)
+$$;
+comment on function private.ledger_hash(private.erasure_ledger) is 'SHA-256 of an entry and of the hash before it.';
+
+create function private.note_in_ledger(
+  p_erasure uuid, p_person uuid, p_action text, p_relation text, p_count bigint, p_now timestamptz default now()
+) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_entry private.erasure_ledger;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('private.erasure_ledger', 0));
+  select * into v_entry from private.erasure_ledger l order by l.seq desc limit 1;
+  v_entry := row(coalesce(v_entry.seq, 0) + 1, p_erasure, private.ledger_tag(p_erasure, p_person), p_action, p_relation,
+                 p_count, private.catalogue_hash(), p_now, coalesce(v_entry.hash, repeat('0', 64)), null);
+  v_entry.hash := private.ledger_hash(v_entry);
+  insert into private.erasure_ledger select (v_entry).*;
+end;
+$$;
+comment on function private.note_in_ledger(uuid, uuid, text, text, bigint, timestamptz) is 'Adds an entry to the chain.';
+
+create function private.ledger_faults() returns table (seq bigint, fault text)
+language sql stable security invoker set search_path = '' as $$
+  select c.seq, case when c.hash <> c.wanted then 'changed' else 'does not follow' end
+  from (
+    select l.seq, l.hash, private.ledger_hash(l) as wanted, l.prev_hash,
+           coalesce(lag(l.hash) over (order by l.seq), repeat('0', 64)) as before
+    from private.erasure_ledger l) c
+  where c.hash <> c.wanted or c.prev_hash <> c.before
+  order by c.seq
+$$;
+comment on function private.ledger_faults() is 'Entries that were changed, or that do not follow from the one before; none: the chain holds.';
+
+create function private.tg_erasure_ledger__append_only() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.fail('NX903', p_detail := 'erasure_ledger');
+  return null;
+end;
+$$;
+comment on function private.tg_erasure_ledger__append_only() is 'Entries are neither changed nor deleted, by anybody.';
+create trigger _100_append_only before update or delete on private.erasure_ledger
+  for each row execute function private.tg_erasure_ledger__append_only();
+create trigger _110_keep_all before truncate on private.erasure_ledger
+  for each statement execute function private.tg_erasure_ledger__append_only();
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_erasure_ledger__append_only', 'Raises a registered error, whoever tries.');
+
+-- ==== sql/90_privacy/erasure_plan.sql
+
+-- private.subject_predicate(…), private.plan_erasure(erasure)
+-- Why:     the plan of an erasure follows from the catalogue alone, so that nothing has to be remembered elsewhere; it is
+--          kept as rows with the version of the catalogue, and made anew when that changes under way.
+-- Caller:  private.advance_erasure().
+-- Errors:  none.
+-- Repeat:  safe: a plan replaces the one before; deleting again what is deleted finds nothing.
+
+create function private.subject_predicate(p_schema text, p_relation text) returns text
+language sql stable security invoker set search_path = '' as $$
+  select case
+    when d.subject_path ~ '^[a-z_]+$' then
+      format('t.%I = $1%s', d.subject_path, case a.atttypid when 'uuid'::regtype then '' else '::text' end)
+    when d.subject_path like 'folder:%' then format('t.%I like $1::text || ''/%%''', split_part(d.subject_path, ':', 2))
+    when d.subject_path like '%=>%' then format('t.%I in (select t.id from %s t where %s)',
+      split_part(d.subject_path, '=>', 1), split_part(d.subject_path, '=>', 2),
+      private.subject_predicate(split_part(split_part(d.subject_path, '=>', 2), '.', 1),
+                                split_part(split_part(d.subject_path, '=>', 2), '.', 2))) end
+  from private.data_catalogue d
+  left join pg_attribute a on a.attrelid = to_regclass(d.schema_name || '.' || d.relation) and a.attname = d.subject_path
+  where d.kind = 'column' and d.schema_name = p_schema and d.relation = p_relation and d.subject_path <> 'none' limit 1
+$$;
+comment on function private.subject_predicate(text, text) is
+  'The condition on rows t of a relation that belong to person $1, from the catalogue; NULL where columns do not tell.';
+
+-- Children before parents: the depth of a relation is the length of the longest chain of references from it.
+create function private.erasable_relations() returns table (name text, depth int)
+language sql stable security invoker set search_path = '' as $$
+  with recursive wanted as (
+    select distinct c.oid, d.schema_name || '.' || d.relation as name
+    from private.data_catalogue d
+    join pg_class c on c.relname = d.relation and c.relnamespace = to_regnamespace(d.schema_name) and c.relkind in ('r', 'p')
+    where d.kind = 'column' and d.erase_action = 'delete_row'
+      and d.schema_name in ('public', 'private', 'worker', 'retained') and d.subject_path ~ '^[a-z_]+(=>|$)'
+  ), chain as (
+    select w.oid, w.name, 0 as depth from wanted w
+    union
+    select w.oid, w.name, c.depth + 1
+    from chain c
+    join pg_constraint k on k.conrelid = c.oid and k.contype = 'f' and k.confrelid <> k.conrelid
+    join wanted w on w.oid = k.confrelid
+    where c.depth < 20
+  )
+  select c.name, max(c.depth) from chain c group by c.name
+$$;
+comment on function private.erasable_relations() is 'Relations whose rows are deleted; those that others refer to have a greater depth.';
+
+-- What processors know of a person, for their adapters in the worker.
+create function private.external_accounts(p_person uuid) returns table (processor_id text, reference text)
+language sql stable security invoker set search_path = '' as $$
+  select 'stripe', b.stripe_customer_id from private.billing_customers b where b.user_id = p_person
+$$;
+comment on function private.external_accounts(uuid) is 'Processors that keep something about the person, and under which id.';
+
+create function private.identifiers_of(p_person uuid) returns text[]
+language sql stable security invoker set search_path = '' as $$
+  select array(select distinct lower(x.word) from (
+    select p_person::text as word
+    union all select u.email from auth.users u where u.id = p_person
+    union all select u.phone from auth.users u where u.id = p_person
+    union all select i.email from auth.identities i where i.user_id = p_person
+    union all select i.provider_id from auth.identities i where i.user_id = p_person
+    union all select c.external_account_id from public.connections c where c.user_id = p_person
+    union all select b.stripe_customer_id from private.billing_customers b where b.user_id = p_person) x
+    where length(x.word) >= 6)
+$$;
+comment on function private.identifiers_of(uuid) is
+  'By what this person, and nobody else, could be found: ids and addresses. Names are not among it: others bear them, too.';
+
+create function private.plan_erasure(p_erasure private.erasures, p_now timestamptz default now()) returns private.erasures
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  delete from private.erasure_steps s where s.erasure_id = p_erasure.id;
+  insert into private.erasure_outbox (erasure_id, processor_id, reference)
+    select p_erasure.id, x.processor_id, x.reference from private.external_accounts(p_erasure.user_id) x
+    on conflict do nothing;
+  insert into private.erasure_steps (erasure_id, position, action, relation)
+  select p_erasure.id, row_number() over (order by s.rank, s.name), s.action, s.name
+  from (
+    select distinct 300 as rank, 'unlink' as action, d.schema_name || '.' || d.relation as name
+    from private.data_catalogue d where d.kind = 'column' and d.erase_action = 'unlink'
+    union all
+    select 400 + r.depth, 'delete', r.name from private.erasable_relations() r
+    union all
+    select distinct 500, 'nullify', d.schema_name || '.' || d.relation
+    from private.data_catalogue d where d.kind = 'column' and d.erase_action = 'nullify'
+    union all
+    select 600, 'auth', 'auth.users'
+    union all
+    select 700, 'external', o.processor_id from private.erasure_outbox o where o.erasure_id = p_erasure.id
+    union all
+    select 710, 'files', d.relation from private.data_catalogue d where d.kind = 'bucket'
+    union all
+    select distinct 800, 'sweep', d.schema_name || '.' || d.relation from private.data_catalogue d
+    join pg_class c on c.relname = d.relation and c.relnamespace = to_regnamespace(d.schema_name) and c.relkind in ('r', 'p')
+    where d.kind = 'column' and d.erase_action <> 'expire') s;
+  update private.erasures e
+    set state = 'erasing', catalogue_hash = private.catalogue_hash(), planned_at = p_now,
+        identifiers = coalesce(e.identifiers, private.identifiers_of(e.user_id))
+    where e.id = p_erasure.id returning * into p_erasure;
+  return p_erasure;
+end;
+$$;
+comment on function private.plan_erasure(private.erasures, timestamptz) is
+  'Writes the steps that the catalogue asks for, in order: rows (children first), sign-in, services and files outside, and a look everywhere.';
+
+-- ==== sql/90_privacy/erasure_steps.sql
+
+-- private.erase_rows(…), private.erase_links(…), private.sweep(…), private.run_erasure_step(erasure, step)
+-- Why:     what one step of an erasure does. Each is bounded and safe to repeat: it looks for what is there, and finds
+--          nothing where it has been before.
+-- Caller:  private.advance_erasure().
+-- Errors:  NX913 a legal hold was placed between plan and step: the step is undone and asked for again later.
+-- Repeat:  safe.
+-- Locks:   the rows that go.
+
+create function private.erase_rows(p_relation text, p_person uuid, p_limit int) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_where text := private.subject_predicate(split_part(p_relation, '.', 1), split_part(p_relation, '.', 2));
+  v_count bigint;
+begin
+  execute format('with gone as materialized (select t.tableoid, t.ctid from %s t where %s limit %s)
+                  delete from %1$s d using gone g where d.tableoid = g.tableoid and d.ctid = g.ctid',
+                 p_relation, v_where, p_limit) using p_person;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.erase_rows(text, uuid, int) is 'Deletes at most that many rows of a person; returns how many went.';
+
+create function private.erase_links(p_relation text, p_person uuid, p_limit int) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_column text;
+  v_count bigint;
+  v_total bigint := 0;
+begin
+  for v_column in
+    select d.column_name from private.data_catalogue d
+    where d.kind = 'column' and d.erase_action = 'nullify' and d.schema_name || '.' || d.relation = p_relation
+    order by 1
+  loop
+    execute format('with gone as materialized (select t.tableoid, t.ctid from %s t where t.%I = $1 limit %s)
+                    update %1$s d set %2$I = null from gone g where d.tableoid = g.tableoid and d.ctid = g.ctid',
+                   p_relation, v_column, p_limit) using p_person;
+    get diagnostics v_count = row_count;
+    v_total := v_total + v_count;
+  end loop;
+  return v_total;
+end;
+$$;
+comment on function private.erase_links(text, uuid, int) is 'Takes a person out of rows that stay; returns how many there were.';
+
+-- A row as text shows every column, whatever its type; bytes show as hexadecimal.
+create function private.sweep(p_relation text, p_person uuid, p_identifiers text[]) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_where text := private.subject_predicate(split_part(p_relation, '.', 1), split_part(p_relation, '.', 2));
+  v_count bigint;
+begin
+  if exists (select from private.data_catalogue d where d.kind = 'column' and d.erase_action = 'nullify'
+             and d.schema_name || '.' || d.relation = p_relation) then
+    v_where := null;  -- its rows stay: no column of them may mention the person
+  end if;
+  execute format('select count(*) from (select 1 from %s t where %s limit 1000) x', p_relation,
+    coalesce(v_where, 'lower(t::text) like any ($2)')) using p_person, private.needles(p_identifiers) into v_count;
+  return v_count;
+end;
+$$;
+comment on function private.sweep(text, uuid, text[]) is
+  'How many rows still belong to the person, or, where rows belong to nobody, still mention them; at most 1000 are counted.';
+
+create function private.needles(p_identifiers text[]) returns text[]
+language sql immutable security invoker set search_path = '' as $$
+  select array(
+    select '%' || replace(replace(replace(form, '\', '\\'), '%', '\%'), '_', '\_') || '%'
+    from unnest(p_identifiers) word
+    cross join lateral unnest(array[word, encode(convert_to(word, 'UTF8'), 'hex')]) form)
+$$;
+comment on function private.needles(text[]) is 'Patterns for LIKE that find these words, in plain and in hexadecimal.';
+
+create function private.erase_traces_of_auth(p_person uuid, p_identifiers text[]) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  delete from auth.audit_log_entries e
+    where lower(e.payload::text) like any (private.needles(p_identifiers));
+  if to_regclass('auth.saml_relay_states') is not null then
+    execute 'delete from auth.saml_relay_states r where lower(r.for_email) = any ($1)' using p_identifiers;
+  end if;
+  if to_regclass('auth.one_time_tokens') is not null then
+    execute 'delete from auth.one_time_tokens t where t.user_id = $1 or lower(t.relates_to) = any ($2)'
+      using p_person, p_identifiers;
+  end if;
+  perform private.delete_auth_user(p_person);
+end;
+$$;
+comment on function private.erase_traces_of_auth(uuid, text[]) is
+  'Removes the person from Supabase Auth, with what it keeps about them without a reference: its log, flows, one-time tokens.';
+
+-- Work that is still to be done for somebody who is gone has nothing to do.
+create function private.erase_work(p_person uuid) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.dead_letters d where d.subject_id = p_person;
+  delete from private.queue q where q.subject_id = p_person
+    and q.lane in (select d.relation from private.data_catalogue d where d.kind = 'queue');
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.erase_work(uuid) is 'Takes work about a person off the queue.';
+
+create function private.run_erasure_step(
+  p_erasure private.erasures, p_step private.erasure_steps, p_now timestamptz default now()
+) returns boolean
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_limit int := private.setting_int('erasure_batch');
+  v_count bigint := 0;
+  v_done boolean := true;
+begin
+  case p_step.action
+    when 'delete' then
+      v_count := private.erase_rows(p_step.relation, p_erasure.user_id, v_limit);
+      v_done := v_count < v_limit;
+    when 'nullify' then
+      v_count := private.erase_links(p_step.relation, p_erasure.user_id, v_limit);
+      v_done := v_count < v_limit;
+    when 'unlink' then
+      v_count := private.retain_invoices(p_erasure.user_id);
+    when 'auth' then
+      perform private.erase_traces_of_auth(p_erasure.user_id, p_erasure.identifiers);
+      v_count := private.erase_work(p_erasure.user_id);
+    when 'sweep' then
+      if private.sweep(p_step.relation, p_erasure.user_id, p_erasure.identifiers) > 0 then
+        return false;
+      end if;
+  end case;
+  update private.erasure_steps s
+    set row_count = s.row_count + v_count, done_at = case when v_done then p_now end
+    where s.erasure_id = p_step.erasure_id and s.position = p_step.position returning * into p_step;
+  if v_done and p_step.action <> 'sweep' and p_step.row_count > 0 then
+    perform private.note_in_ledger(p_erasure.id, p_erasure.user_id, p_step.action, p_step.relation, p_step.row_count, p_now);
+  end if;
+  return true;
+end;
+$$;
+comment on function private.run_erasure_step(private.erasures, private.erasure_steps, timestamptz) is
+  'One batch of one step. False: the sweep has found something that should be gone.';
+
+-- ==== sql/90_privacy/advance_erasure.sql
+
+-- private.advance_erasure(erasure), worker.advance_erasure(worker, erasure, attempt, done)
+-- Why:     carries an erasure one bounded step further, from wherever it stands: a worker calls it until there is nothing
+--          left to do. Killed anywhere, the next call goes on from what is committed (P7.3, P8.2).
+-- Caller:  service_role, which has leased the erasure in lane `erasure`; files and services outside are its part.
+-- Errors:  NX916 the lease is gone.
+-- Repeat:  safe.
+-- Locks:   queue row, erasure, then what the step touches. A legal hold takes the erasure's lock too (legal_holds.sql).
+
+create function private.next_erasure_step(p_erasure private.erasures, p_now timestamptz) returns private.erasure_steps
+language sql stable security invoker set search_path = '' as $$
+  select s.* from private.erasure_steps s
+  where s.erasure_id = p_erasure.id and s.done_at is null and s.action not in ('external', 'files')
+    and (s.action = 'unlink' or not exists (select from private.effective_holds(p_erasure.user_id, p_now))
+         or s.action in ('delete', 'nullify') and s.relation not in (select private.held_relations(p_erasure.user_id, p_now)))
+    and (s.action <> 'sweep' or not exists (
+      select from private.erasure_steps o where o.erasure_id = s.erasure_id and o.done_at is null and o.action <> 'sweep'))
+  order by s.position limit 1
+$$;
+comment on function private.next_erasure_step(private.erasures, timestamptz) is
+  'The first step that is open, not held, and not for the worker. The sweep comes when all else is done.';
+
+create function private.files_of(p_person uuid, p_limit int) returns table (bucket_id text, name text)
+language sql stable security invoker set search_path = '' as $$
+  select o.bucket_id, o.name from storage.objects o
+  where o.name like p_person || '/%' or o.owner_id = p_person::text
+  order by o.bucket_id, o.name limit p_limit
+$$;
+comment on function private.files_of(uuid, int) is 'Files in the person''s folders, or uploaded by them.';
+
+-- What the worker has to do: remove files through the Storage API, tell processors. Deleting rows of storage.objects here
+-- would leave the bytes behind.
+create function private.erasure_errands(p_erasure private.erasures, p_now timestamptz) returns jsonb
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_files jsonb;
+  v_outside jsonb;
+begin
+  if exists (select from private.effective_holds(p_erasure.user_id, p_now)) then
+    return null;
+  end if;
+  select jsonb_agg(jsonb_build_object('bucket_id', f.bucket_id, 'name', f.name)) into v_files
+    from private.files_of(p_erasure.user_id, 500) f;
+  select jsonb_agg(jsonb_build_object('processor_id', o.processor_id, 'reference', o.reference)) into v_outside
+    from private.erasure_outbox o where o.erasure_id = p_erasure.id and o.done_at is null;
+  update private.erasure_steps s set done_at = p_now
+    where s.erasure_id = p_erasure.id and s.done_at is null
+      and (s.action = 'files' and v_files is null
+           or s.action = 'external' and not exists (select from private.erasure_outbox o
+             where o.erasure_id = s.erasure_id and o.processor_id = s.relation and o.done_at is null));
+  if v_files is null and v_outside is null then
+    return null;
+  end if;
+  return jsonb_build_object('files', coalesce(v_files, '[]'), 'outside', coalesce(v_outside, '[]'));
+end;
+$$;
+comment on function private.erasure_errands(private.erasures, timestamptz) is
+  'Files and processors that the worker has to deal with; NULL: none, or all of it is held.';
+
+create function private.complete_erasure(p_erasure private.erasures, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_email text := (select i from unnest(p_erasure.identifiers) i where i like '%_@_%' order by i limit 1);
+begin
+  perform private.note_in_ledger(p_erasure.id, p_erasure.user_id, 'completed', 'all', 0, p_now);
+  if v_email is not null then
+    insert into private.erasure_notices (erasure_id, email, language, created_at, delete_by)
+      values (p_erasure.id, v_email, p_erasure.language, p_now, p_now + interval '72 hours')
+      on conflict do nothing;
+  end if;
+  delete from private.erasure_outbox o where o.erasure_id = p_erasure.id;
+  update private.legal_holds h set subject_id = p_erasure.id where h.subject_id = p_erasure.user_id;
+  update private.erasures e
+    set state = 'completed', user_id = null, identifiers = null, language = null, ended_at = p_now, last_code = null
+    where e.id = p_erasure.id;
+  perform private.audit('erasure_completed', 'erasure', p_erasure.id, p_now := p_now);
+end;
+$$;
+comment on function private.complete_erasure(private.erasures, timestamptz) is
+  'Ends an erasure: from here on nothing in the database says whose it was, but for the notice that it is done.';
+
+create function private.set_erasure_state(p_erasure uuid, p_state text, p_code text) returns text
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  update private.erasures e set state = p_state, last_code = p_code
+    where e.id = p_erasure and (e.state, e.last_code) is distinct from (p_state, p_code);
+  return p_state;
+end;
+$$;
+comment on function private.set_erasure_state(uuid, text, text) is 'Notes where an erasure stands, and why.';
+
+create function private.advance_erasure(p_erasure_id uuid, p_now timestamptz default now())
+returns table (state text, errands jsonb)
+language plpgsql volatile security invoker set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_erasure private.erasures;
+  v_step private.erasure_steps;
+begin
+  select * into v_erasure from private.erasures e where e.id = p_erasure_id for update;
+  if not found or v_erasure.ended_at is not null then
+    return query select coalesce(v_erasure.state, 'cancelled'), null::jsonb;
+    return;
+  elsif v_erasure.state = 'requested' and p_now < v_erasure.grace_until then
+    return query select 'requested', null::jsonb;
+    return;
+  elsif v_erasure.catalogue_hash is distinct from private.catalogue_hash() then
+    perform private.plan_erasure(v_erasure, p_now);
+    return query select 'erasing', null::jsonb;
+    return;
+  end if;
+  v_step := private.next_erasure_step(v_erasure, p_now);
+  if v_step.action is null then
+    errands := private.erasure_errands(v_erasure, p_now);
+    v_step := private.next_erasure_step(v_erasure, p_now);
+  end if;
+  if errands is not null then
+    state := private.set_erasure_state(p_erasure_id, 'erasing', v_erasure.last_code);
+  elsif v_step.action is null and exists (
+    select from private.erasure_steps s where s.erasure_id = p_erasure_id and s.done_at is null) then
+    state := private.set_erasure_state(p_erasure_id, 'held', 'NX913');
+  elsif v_step.action is null and exists (select from private.catalogue_gaps()) then
+    state := private.set_erasure_state(p_erasure_id, 'erasing', 'catalogue_gaps');
+    state := 'failed';
+  elsif v_step.action is null then
+    perform private.complete_erasure(v_erasure, p_now);
+    state := 'completed';
+  elsif private.run_erasure_step(v_erasure, v_step, p_now) then
+    state := private.set_erasure_state(p_erasure_id, 'erasing', null);
+  else  -- something came in late: the whole plan once more
+    update private.erasures e set catalogue_hash = null where e.id = p_erasure_id;
+    state := private.set_erasure_state(p_erasure_id, 'erasing', left('sweep:' || v_step.relation, 64));
+    state := 'failed';
+  end if;
+  return next;
+end;
+$$;
+comment on function private.advance_erasure(uuid, timestamptz) is
+  'One step of an erasure. erasing: call again, after the errands if there are any. requested, held: later. failed: alarm, '
+  'and try again. completed, cancelled: done.';
+
+create function private.work_on_erasure(
+  p_worker_id uuid, p_erasure_id uuid, p_attempt int, p_done jsonb default '[]', p_now timestamptz default now()
+) returns table (state text, errands jsonb)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform from private.queue q
+    where q.lane = 'erasure' and q.subject_id = p_erasure_id and q.worker_id = p_worker_id and q.attempt = p_attempt
+    for update;
+  if not found then
+    perform private.fail('NX916');
+  end if;
+  update private.erasure_outbox o set done_at = p_now
+    from jsonb_to_recordset(p_done) as d (processor_id text, reference text)
+    where o.erasure_id = p_erasure_id and o.processor_id = d.processor_id and o.reference = d.reference;
+  return query select a.state, a.errands from private.advance_erasure(p_erasure_id, p_now) a;
+end;
+$$;
+comment on function private.work_on_erasure(uuid, uuid, int, jsonb, timestamptz) is 'Body of worker.advance_erasure().';
+
+create function worker.advance_erasure(p_worker_id uuid, p_erasure_id uuid, p_attempt int, p_done jsonb default '[]')
+returns table (state text, errands jsonb)
+language sql volatile security invoker set search_path = '' as $$
+  select w.state, w.errands from private.work_on_erasure(p_worker_id, p_erasure_id, p_attempt, p_done) w
+$$;
+comment on function worker.advance_erasure(uuid, uuid, int, jsonb) is
+  'One bounded step of a leased erasure. errands: {files: [{bucket_id, name}], outside: [{processor_id, reference}]}; remove '
+  'the files, tell the processors, and call again with those that were told in p_done. State erasing: call again; completed, '
+  'cancelled, held: done with it; requested, failed: later (P7.3).';
+
+create function private.resume_erasures(p_person uuid default null, p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_erasure uuid;
+  v_count bigint := 0;
+begin
+  for v_erasure in
+    select e.id from private.erasures e
+    where e.ended_at is null and e.grace_until <= p_now and (p_person is null or e.user_id = p_person)
+      and not exists (select from private.queue q where q.lane = 'erasure' and q.subject_id = e.id)
+      and (e.state <> 'held' or not exists (select from private.effective_holds(e.user_id, p_now)))
+    order by e.due_at limit private.setting_int('housekeeping_batch')
+  loop
+    perform private.enqueue('erasure', v_erasure, p_now, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.resume_erasures(uuid, timestamptz) is
+  'Puts open erasures back on the queue that have fallen off it: a hold was lifted or lapsed, or a worker gave up.';
+
+create function private.resume_all_erasures(p_now timestamptz default now()) returns bigint
+language sql volatile security invoker set search_path = '' as $$
+  select private.resume_erasures(null, p_now)
+$$;
+comment on function private.resume_all_erasures(timestamptz) is 'Housekeeping: no erasure is ever lost (P7.3).';
+
+create function private.warn_of_erasures(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  with late as (
+    update private.erasures e set warned_at = p_now
+    where e.ended_at is null and e.state <> 'held' and e.warned_at is null and e.due_at <= p_now + interval '72 hours'
+    returning e.id
+  )
+  insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at)
+    select 'erasure', l.id, 0, 'deadline_near', p_now from late l;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.warn_of_erasures(timestamptz) is 'Housekeeping: three days before an erasure is due, an alarm (P7.7).';
+
+create function private.forget_erasure_notices(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.erasure_notices n where n.delete_by <= p_now;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.forget_erasure_notices(timestamptz) is 'Housekeeping: the last address goes, sent or not.';
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('resume_all_erasures', 'private.resume_all_erasures', 900),
+  ('warn_of_erasures', 'private.warn_of_erasures', 910),
+  ('forget_erasure_notices', 'private.forget_erasure_notices', 920);
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.work_on_erasure', 'Deletes a person everywhere; service_role has no rights on any of it.');
+
 -- ==== sql/90_privacy/data_catalogue.sql
 
 -- What this context holds, for the data catalogue.
@@ -571,6 +1595,51 @@ select private.register_data('private.consent_texts', 'none', 'legal_duty', 'kee
   '{"system.operations": "purpose_id version body valid_from"}', p_notes => '{"body": "The words of a choice; of the service."}');
 select private.register_data('public.consents', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "id user_id", "user.privacy_preferences": "purpose_id is_given text_version text_hash method at"}', 'consents');
+select private.register_data('private.erasures', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "user_id", "user.contact.email": "identifiers", "user.settings": "language",
+    "system.operations": "id state requested_at grace_until due_at was_locked catalogue_hash planned_at ended_at last_code warned_at"}',
+  p_retain_for => '30 days', p_anchor => 'created', p_notes => '{"identifiers": "By what the person could still be found; emptied when the erasure ends."}');
+select private.register_data('private.erasure_steps', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "erasure_id position action relation row_count done_at"}');
+select private.register_data('private.erasure_outbox', 'erasure_id=>private.erasures', 'legal_duty', 'expire',
+  '{"user.unique_id": "erasure_id reference", "system.operations": "processor_id done_at"}', p_retain_for => '30 days', p_anchor => 'created');
+select private.register_data('private.erasure_notices', 'erasure_id=>private.erasures', 'transactional_email', 'expire',
+  '{"user.unique_id": "erasure_id", "user.contact.email": "email", "user.settings": "language", "system.operations": "created_at delete_by"}',
+  p_retain_for => '72 hours', p_anchor => 'created');
+select private.register_data('private.erasure_ledger', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "seq erasure_id subject_tag action relation row_count catalogue_hash executed_at prev_hash hash"}');
+select private.register_data('private.legal_holds', 'subject_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "subject_id", "system.operations": "id categories matter placed_by placed_at approved_by approved_at release_asked_by released_by released_at"}',
+  p_retain_for => '3 years', p_anchor => 'closed', p_notes => '{"categories": "Categories of the data catalogue."}');
+select private.register_data('queue.erasure', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
+
+-- ==== sql/90_privacy/hold_guards.sql
+
+-- Guards on everything that a legal hold can cover
+-- Why:     what is held is not deleted, whoever tries and however: a person, an erasure, a cleanup, somebody in the console
+--          (P8.5). Last in its context, so that every table is there; a table without its guards is a gap in the catalogue.
+
+create function private.ensure_hold_guards() returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_table record;
+  v_count bigint := 0;
+begin
+  for v_table in select * from private.unguarded_relations() loop
+    execute format('create trigger _050_keep_held before delete on %s for each row execute function private.tg_keep_held(%L, %L)',
+                   v_table.name, v_table.subject_column, v_table.name);
+    if v_table.name not like 'auth.%' then  -- nobody of ours may truncate there
+      execute format('create trigger _060_keep_held before truncate on %s for each statement execute function private.tg_keep_held(%L, %L)',
+                     v_table.name, v_table.subject_column, v_table.name);
+    end if;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.ensure_hold_guards() is 'Puts the guards where they are missing; returns on how many tables.';
+
+select private.ensure_hold_guards();
 
 -- ==== policies/90_privacy/processors.sql
 
@@ -606,3 +1675,45 @@ grant execute on function private.choose(text, boolean, int, text, timestamptz) 
 grant execute on function public.list_purposes() to authenticated;
 grant execute on function public.give_consent(text, int, text) to authenticated;
 grant execute on function public.withdraw_consent(text) to authenticated;
+
+-- ==== policies/90_privacy/erasures.sql
+
+-- A person asks for it and takes it back, in every state of the account; the tables are for nobody.
+
+alter table private.erasures enable row level security;
+alter table private.erasure_steps enable row level security;
+alter table private.erasure_outbox enable row level security;
+alter table private.erasure_notices enable row level security;
+
+grant execute on function private.request_erasure(timestamptz) to authenticated;
+grant execute on function private.cancel_erasure(timestamptz) to authenticated;
+grant execute on function private.my_erasure(timestamptz) to authenticated;
+grant execute on function public.request_erasure() to authenticated;
+grant execute on function public.cancel_erasure() to authenticated;
+grant execute on function public.my_erasure() to authenticated;
+
+-- ==== policies/90_privacy/legal_holds.sql
+
+-- Two people of staff, through whoever holds the secret key.
+
+alter table private.legal_holds enable row level security;
+
+grant execute on function private.place_legal_hold(uuid, text[], text, text, timestamptz) to service_role;
+grant execute on function private.approve_legal_hold(uuid, text, timestamptz) to service_role;
+grant execute on function private.release_legal_hold(uuid, text, timestamptz) to service_role;
+grant execute on function worker.place_legal_hold(uuid, text[], text, text) to service_role;
+grant execute on function worker.approve_legal_hold(uuid, text) to service_role;
+grant execute on function worker.release_legal_hold(uuid, text) to service_role;
+
+-- ==== policies/90_privacy/erasure_ledger.sql
+
+-- Nobody through the API.
+
+alter table private.erasure_ledger enable row level security;
+
+-- ==== policies/90_privacy/advance_erasure.sql
+
+-- Workers carry erasures out.
+
+grant execute on function private.work_on_erasure(uuid, uuid, int, jsonb, timestamptz) to service_role;
+grant execute on function worker.advance_erasure(uuid, uuid, int, jsonb) to service_role;

@@ -4,6 +4,49 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   "public": {
     Tables: {
+      "billing_invoices": {
+        Row: {
+          "amount_minor": number,
+          "billed_to": string,
+          "country": string,
+          "currency": string,
+          "description": string,
+          "id": string,
+          "issued_at": string,
+          "number": string,
+          "stripe_invoice_id": string | null,
+          "tax_minor": number,
+          "user_id": string
+        }
+        ComputedFields: never
+        Insert: {
+          "amount_minor": number,
+          "billed_to": string,
+          "country": string,
+          "currency": string,
+          "description": string,
+          "id"?: string,
+          "issued_at": string,
+          "number": string,
+          "stripe_invoice_id"?: string | null,
+          "tax_minor": number,
+          "user_id": string
+        }
+        Update: {
+          "amount_minor"?: number,
+          "billed_to"?: string,
+          "country"?: string,
+          "currency"?: string,
+          "description"?: string,
+          "id"?: string,
+          "issued_at"?: string,
+          "number"?: string,
+          "stripe_invoice_id"?: string | null,
+          "tax_minor"?: number,
+          "user_id"?: string
+        }
+        Relationships: []
+      },
       "calendar_feeds": {
         Row: {
           "created_at": string,
@@ -1349,6 +1392,14 @@ export type Database = {
           "p_reconnect"?: string,
           "p_redirect_to": string }; Returns: string
       },
+      "cancel_erasure": { Args: Record<PropertyKey, never>; Returns: {
+          "cancel_until": string,
+          "due_at": string,
+          "id": string,
+          "requested_at": string,
+          "state": string
+        }[]
+      },
       "cancel_target": { Args: { "p_target_id": string }; Returns: {
           "attempt": number,
           "attempt_base": number,
@@ -1660,6 +1711,14 @@ export type Database = {
           "user_id": string
         }[]
       },
+      "my_erasure": { Args: Record<PropertyKey, never>; Returns: {
+          "cancel_until": string,
+          "due_at": string,
+          "id": string,
+          "requested_at": string,
+          "state": string
+        }[]
+      },
       "next_free_slot": { Args: { "p_after"?: string,
           "p_connection_id": string }; Returns: {
           "adjusted": string,
@@ -1741,6 +1800,14 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         } },
+      "request_erasure": { Args: Record<PropertyKey, never>; Returns: {
+          "cancel_until": string,
+          "due_at": string,
+          "id": string,
+          "requested_at": string,
+          "state": string
+        }[]
+      },
       "reschedule_target": { Args: { "p_at": string,
           "p_idempotency_key"?: string,
           "p_target_id": string }; Returns: {

@@ -130,6 +130,11 @@ def seed_person(db: psycopg.Connection) -> Belongings:
     db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
     db.execute("select private.log_choice(%s, 'product_improvement', false, 'settings')", (user,))
     db.execute("select private.set_mail_preference(%s, 'product', false, 'settings')", (user,))
+    _insert(
+        db, "public.billing_invoices", user_id=user, number=marker, issued_at="2026-01-31", billed_to=marker,
+        country="DE", description="Plan", amount_minor=1900, tax_minor=303, currency="EUR",
+        stripe_invoice_id=f"in_{marker}",
+    )  # fmt: skip
     return Belongings(person, marker, post, target, connection, object_name, series, feed)
 
 

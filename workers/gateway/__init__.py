@@ -27,6 +27,7 @@ from workers import http
 from workers.gateway.answers import UNREADABLE_ANSWER
 from workers.gateway.calendar import CalendarCalls, CalendarEvent, CalendarFeed
 from workers.gateway.connections import ConnectionCalls
+from workers.gateway.erasure import ErasureCalls, ErasureErrands, ErasureStep, OutsideAccount, StoredFile
 from workers.gateway.files import FileCalls
 from workers.gateway.identity import IdentityCalls
 from workers.gateway.jobs import JobCalls
@@ -68,6 +69,8 @@ __all__ = [
     "ClaimedMail",
     "ClaimedRevocation",
     "ClaimedTarget",
+    "ErasureErrands",
+    "ErasureStep",
     "FlowTicket",
     "FollowUpItem",
     "Gateway",
@@ -80,10 +83,12 @@ __all__ = [
     "MediaItem",
     "OAuthFlow",
     "OutcomeName",
+    "OutsideAccount",
     "ReportAnswer",
     "ResolvedConnection",
     "RevocationResult",
     "SealedRecord",
+    "StoredFile",
     "TargetResult",
     "TokenLease",
 ]
@@ -100,6 +105,7 @@ class Gateway(
     KeyCalls,
     FileCalls,
     CalendarCalls,
+    ErasureCalls,
 ):
     """The worker's view of the database.
 

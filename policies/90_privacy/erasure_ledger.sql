@@ -1,0 +1,3 @@
+-- Nobody through the API.
+
+alter table private.erasure_ledger enable row level security;
