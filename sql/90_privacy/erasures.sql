@@ -91,6 +91,7 @@ begin
   perform private.disconnect(c.id, p_now) from public.connections c
     where c.user_id = p_person and c.state <> 'disconnected' order by c.id; -- P6.7
   delete from private.oauth_flows f where f.user_id = p_person;
+  delete from private.calendar_tokens k where k.user_id = p_person;  -- addresses that show what is planned
   update private.accounts a set state = 'locked', locked_at = coalesce(a.locked_at, p_now) where a.user_id = p_person;
   delete from auth.sessions s where s.user_id = p_person;
 end;
