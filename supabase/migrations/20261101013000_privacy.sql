@@ -521,6 +521,7 @@ begin
   perform private.disconnect(c.id, p_now) from public.connections c
     where c.user_id = p_person and c.state <> 'disconnected' order by c.id; -- P6.7
   delete from private.oauth_flows f where f.user_id = p_person;
+  delete from private.calendar_tokens k where k.user_id = p_person;  -- addresses that show what is planned
   update private.accounts a set state = 'locked', locked_at = coalesce(a.locked_at, p_now) where a.user_id = p_person;
   delete from auth.sessions s where s.user_id = p_person;
 end;
@@ -1368,13 +1369,13 @@ $$;
 comment on function private.next_erasure_step(private.erasures, timestamptz) is
   'The first step that is open, not held, and not for the worker. The sweep comes when all else is done.';
 
-create function private.files_of(p_person uuid, p_limit int) returns table (bucket_id text, name text)
+create function private.person_files(p_person uuid, p_limit int) returns table (bucket_id text, name text)
 language sql stable security invoker set search_path = '' as $$
   select o.bucket_id, o.name from storage.objects o
   where o.name like p_person || '/%' or o.owner_id = p_person::text
   order by o.bucket_id, o.name limit p_limit
 $$;
-comment on function private.files_of(uuid, int) is 'Files in the person''s folders, or uploaded by them.';
+comment on function private.person_files(uuid, int) is 'Files in the person''s folders, or uploaded by them.';
 
 -- What the worker has to do: remove files through the Storage API, tell processors. Deleting rows of storage.objects here
 -- would leave the bytes behind.
@@ -1388,7 +1389,7 @@ begin
     return null;
   end if;
   select jsonb_agg(jsonb_build_object('bucket_id', f.bucket_id, 'name', f.name)) into v_files
-    from private.files_of(p_erasure.user_id, 500) f;
+    from private.person_files(p_erasure.user_id, 500) f;
   select jsonb_agg(jsonb_build_object('processor_id', o.processor_id, 'reference', o.reference)) into v_outside
     from private.erasure_outbox o where o.erasure_id = p_erasure.id and o.done_at is null;
   update private.erasure_steps s set done_at = p_now
