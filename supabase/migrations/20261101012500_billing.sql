@@ -133,7 +133,7 @@ declare
   v_count bigint;
 begin
   delete from retained.billing_invoices r where r.id = any (array(
-    select o.id from retained.billing_invoices o where o.purge_after <= least(p_now, now())
+    select o.id from retained.billing_invoices o where o.purge_after <= p_now
     order by o.purge_after limit private.setting_int('housekeeping_batch')));
   get diagnostics v_count = row_count;
   return v_count;
