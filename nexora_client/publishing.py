@@ -10,6 +10,7 @@ from uuid import UUID
 
 from nexora_client import errors
 from nexora_client.follow_ups import FollowUpsContext, MonthlyCost
+from nexora_client.platform_rules import PlatformOption, PlatformRule
 from nexora_client.rows import Instant, JsonObject, OwnedRow, Problem, Row
 from nexora_client.transport import PAGE_SIZE, Order, Transport, parse_row, parse_rows
 
@@ -204,6 +205,16 @@ class PublishingContext:
     def monthly_costs(self) -> tuple[MonthlyCost, ...]:
         """What the platforms charged for publishing, by month, platform and currency; oldest month first."""
         return self._transport.select(MonthlyCost, "monthly_publish_costs", {}, order="month")
+
+    def options(self, platform_id: str) -> tuple[PlatformOption, ...]:
+        """The options that a target on a platform can have."""
+        match = {"platform_id": platform_id}
+        return self._transport.select(PlatformOption, "platform_options", match, order="option")
+
+    def rules(self, platform_id: str) -> tuple[PlatformRule, ...]:
+        """The limits of a platform, past and announced ones included, in the order of their first days."""
+        match = {"platform_id": platform_id}
+        return self._transport.select(PlatformRule, "platform_rules", match, order="valid_from")
 
     def check(self, post_id: UUID) -> tuple[Problem, ...]:
         """What would keep the targets of a post from being published, and what comes close.

@@ -31,7 +31,7 @@ from nexora_client.rows import Problem, Row
 __all__ = ["Transport"]
 
 RowT = TypeVar("RowT", bound=Row)
-Match = Mapping[str, UUID]
+Match = Mapping[str, UUID | str]
 ValueT = TypeVar("ValueT")
 
 PAGE_SIZE = 100

@@ -154,6 +154,28 @@ def test_an_account_to_connect_again_pauses_what_was_scheduled(ada: Person, db_u
     assert paused.failure_message == "The platform ended the connection to this account"
 
 
+def test_what_platforms_allow_can_be_read(ada: Person) -> None:
+    publishing = ada.client.publishing
+    [kids] = [option for option in publishing.options("youtube") if option.is_required]
+    assert (kids.option, kids.kind) == ("made_for_kids", "flag")
+    limits = [rule.value for rule in publishing.rules("instagram") if rule.rule == "hashtag_count"]
+    assert limits == [30, 5]
+    [types] = [rule.text_values for rule in publishing.rules("tiktok") if rule.rule == "media_types"]
+    assert types is not None
+    assert "image/png" not in types
+
+
+def test_options_are_checked_with_the_rest(ada: Person, db_url: str) -> None:
+    connection_id = connect_account(db_url, ada.user_id)
+    post = ada.client.content.posts.create("Everywhere.")
+    ada.client.publishing.targets.add(post.id, connection_id, options={"reply_settings": "nobody"})
+    [problem] = ada.client.publishing.check(post.id)
+    assert (problem.rule, problem.severity) == ("options.reply_settings", "error")
+    with pytest.raises(errors.ValidationFailed) as refused:
+        ada.client.publishing.schedule(post.id, in_hours(1))
+    assert [found.rule for found in refused.value.problems] == ["options.reply_settings"]
+
+
 def test_retry_what_failed(ada: Person, db_url: str) -> None:
     post, target = draft(ada, db_url)
     with pytest.raises(errors.WrongState):
