@@ -1,4 +1,4 @@
--- worker.claim_targets(worker, limit, since), worker.next_publish_due()
+-- worker.claim_targets(worker, limit, since, busy), worker.next_publish_due()
 -- Why:     leases due targets and hands over everything that publishing takes, so that one round trip serves many.
 -- Caller:  service_role. DEFINER body: queue, vault and state are closed to it.
 -- Errors:  none: an unknown, stopped or dead worker gets nothing.
@@ -14,7 +14,8 @@
 --          again at once.
 
 create function private.claim_targets(
-  p_worker_id uuid, p_limit int, p_since timestamptz default null, p_now timestamptz default now()
+  p_worker_id uuid, p_limit int, p_since timestamptz default null, p_busy uuid[] default null,
+  p_now timestamptz default now()
 ) returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
@@ -33,11 +34,10 @@ declare
   v_max_probes int := private.setting_int('reconcile_max_attempts');
 begin
   perform private.release_dead_leases(p_now);
-  v_leased := array(select l from private.lease_due(p_worker_id, 'publish', least(p_limit, 1000), p_since, p_now) l);
+  v_leased := private.lease_targets(p_worker_id, least(p_limit, 1000), p_since, p_busy, p_now);
   if v_leased = '{}' then
     return;
   end if;
-  v_leased := private.pace_leases(v_leased, cardinality(v_leased) >= least(p_limit, 1000), p_now);
   perform private.record_lost_leases(v_leased, p_now);
   -- A new statement, and with it a new snapshot: content that was edited while the lease was awaited is read as it is now.
   return query
@@ -74,7 +74,7 @@ begin
   end if;
 end;
 $$;
-comment on function private.claim_targets(uuid, int, timestamptz, timestamptz) is 'Body of worker.claim_targets().';
+comment on function private.claim_targets(uuid, int, timestamptz, uuid[], timestamptz) is 'Body of worker.claim_targets().';
 
 -- The attempt before this one was never reported: its worker died.
 create function private.record_lost_leases(p_leased private.queue[], p_now timestamptz) returns void
@@ -176,7 +176,9 @@ language sql stable security definer set search_path = '' as $$
 $$;
 comment on function private.next_publish_due() is 'Body of worker.next_publish_due().';
 
-create function worker.claim_targets(p_worker_id uuid, p_limit int, p_since timestamptz default null)
+create function worker.claim_targets(
+  p_worker_id uuid, p_limit int, p_since timestamptz default null, p_busy uuid[] default null
+)
 returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
@@ -184,12 +186,13 @@ returns table (
   follow_ups jsonb
 )
 language sql volatile security invoker set search_path = '' as $$
-  select * from private.claim_targets(p_worker_id, p_limit, p_since)
+  select * from private.claim_targets(p_worker_id, p_limit, p_since, p_busy)
 $$;
-comment on function worker.claim_targets(uuid, int, timestamptz) is
+comment on function worker.claim_targets(uuid, int, timestamptz, uuid[]) is
   'Leases up to p_limit (at most 1,000) due targets with all that publishing takes. mode publish: call mark_sending '
   'before the irreversible call. mode reconcile: an earlier attempt may have been sent; probe, never send. Fewer rows '
-  'than asked for does not mean that nothing is due: ask next_publish_due().';
+  'than asked for does not mean that nothing is due: ask next_publish_due(). p_busy: accounts of which the worker has '
+  'enough in hand; while others wait, it gets no more of them.';
 
 create function worker.next_publish_due() returns timestamptz
 language sql stable security invoker set search_path = '' as $$

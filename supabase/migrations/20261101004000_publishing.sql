@@ -2442,13 +2442,13 @@ insert into private.definer_ledger (function_name, reason) values
 
 -- ==== sql/40_publishing/pace_leases.sql
 
--- private.pace_leases(leased, full, now) -> queue[]
+-- private.lease_targets(worker, limit, since, busy, now) -> queue[]
 -- Why:     two reasons to put a target that was just leased back unseen: what the platform allows is used up, and one
 --          account's thousands of posts would take the places of another's single one.
 -- Caller:  private.claim_targets(), before anything else happens to the leases.
 -- Errors:  none.
--- Repeat:  by its caller: it holds the queue rows.
--- Locks:   queue rows (held already), targets of those that are missed, budget rows in the order of their ids.
+-- Repeat:  each call leases other targets.
+-- Locks:   worker (shared), queue rows, targets of those that are missed, budget rows in the order of their ids.
 -- Counts:  a lease that is put back was never seen by a worker, so its attempt number is given out again.
 -- Speed:   without an open window and without a surplus it costs one index probe and a look at a sample of a batch that was
 --          filled to its limit. Whoever may have been sent already (sending_at) is never put back.
@@ -2502,7 +2502,7 @@ comment on function private.hold_budgets(private.queue[], timestamptz) is
   'Locks the windows that a batch may use, so that workers that claim at the same time share them out.';
 
 -- The windows of the whole service are shared out among those that their own account's windows let through.
-create function private.decide_leases(p_leased private.queue[], p_share int, p_now timestamptz)
+create function private.decide_leases(p_leased private.queue[], p_share int, p_busy uuid[], p_now timestamptz)
 returns private.lease_decision[]
 language plpgsql stable security invoker set search_path = '' as $$
 declare
@@ -2531,35 +2531,38 @@ begin
   )
   select row(c.subject_id, c.connection_id, c.platform_id,
     case when c.until is not null then c.until + random() * v_jitter
-         when c.rank > p_share then
-           p_now + least((c.rank - p_share) * v_spacing, greatest(c.last_at - p_now, interval '0') / 2) end,
+         when c.rank > p_share or p_share is not null and c.connection_id = any (p_busy) then
+           p_now + least(greatest(c.rank - p_share, c.rank * (c.connection_id = any (p_busy))::int) * v_spacing, greatest(c.last_at - p_now, interval '0') / 2) end,
     c.until > c.last_at)::private.lease_decision
   from closed c);
 end;
 $$;
-comment on function private.decide_leases(private.queue[], int, timestamptz) is
-  'Which leases of a batch are put back, and until when. p_share: most of one account, where others wait; else NULL.';
+comment on function private.decide_leases(private.queue[], int, uuid[], timestamptz) is
+  'Which leases of a batch are put back, and until when. p_share: most of one account, where others wait; else NULL. '
+  'p_busy: accounts of which the worker has enough in hand.';
 
-create function private.reserve_budgets(p_decisions private.lease_decision[], p_now timestamptz) returns void
+-- What is probed was counted when it was sent.
+create function private.reserve_budgets(p_leased private.queue[], p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
-  update private.platform_budgets b set remaining = greatest(b.remaining - g.posts, 0)
-    from (select d.connection_id, count(*) as posts from unnest(p_decisions) d where d.put_back_until is null group by 1) g
-    where b.connection_id = g.connection_id and b.resets_at > p_now;
-  update private.platform_budgets b set remaining = greatest(b.remaining - g.posts, 0)
-    from (select d.platform_id, count(*) as posts from unnest(p_decisions) d where d.put_back_until is null group by 1) g
-    where b.platform_id = g.platform_id and b.connection_id is null and b.resets_at > p_now;
+  with used as materialized (
+    select t.platform_id, t.connection_id, count(*) as posts
+    from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id
+    where l.sending_at is null group by 1, 2
+  ), of_accounts as (
+    update private.platform_budgets b set remaining = greatest(b.remaining - u.posts, 0)
+    from used u where b.connection_id = u.connection_id and b.resets_at > p_now
+  )
+  update private.platform_budgets b set remaining = greatest(b.remaining - u.posts, 0)
+    from (select x.platform_id, sum(x.posts) as posts from used x group by 1) u
+    where b.platform_id = u.platform_id and b.connection_id is null and b.resets_at > p_now;
 end;
 $$;
-comment on function private.reserve_budgets(private.lease_decision[], timestamptz) is
+comment on function private.reserve_budgets(private.queue[], timestamptz) is
   'Takes what is handed out now off the windows of the accounts and of the service.';
 
-create function private.carry_out_decisions(
-  p_leased private.queue[], p_decisions private.lease_decision[], p_now timestamptz
-) returns private.queue[]
+create function private.put_back(p_decisions private.lease_decision[], p_now timestamptz) returns uuid[]
 language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  v_put_back uuid[] := array(select d.subject_id from unnest(p_decisions) d where d.put_back_until is not null);
 begin
   update private.queue q
     set worker_id = null, leased_at = null, attempt = q.attempt - 1, due_at = d.put_back_until
@@ -2568,31 +2571,49 @@ begin
       and d.is_missed is not true;
   perform private.settle_targets(array(
     select private.verdict(d.subject_id, 'missed', 'NX438') from unnest(p_decisions) d where d.is_missed), p_now);
-  perform private.reserve_budgets(p_decisions, p_now);
-  return array(select l from unnest(p_leased) l where l.subject_id <> all (v_put_back));
+  return array(select d.subject_id from unnest(p_decisions) d where d.put_back_until is not null);
 end;
 $$;
-comment on function private.carry_out_decisions(private.queue[], private.lease_decision[], timestamptz) is
-  'Puts leases back, ends those that would come too late, reserves for the others; returns the others.';
+comment on function private.put_back(private.lease_decision[], timestamptz) is
+  'Puts leases back and ends those that would come too late; returns their targets.';
 
-create function private.pace_leases(p_leased private.queue[], p_is_full boolean, p_now timestamptz)
-returns private.queue[]
+create function private.lease_targets(
+  p_worker_id uuid, p_limit int, p_since timestamptz, p_busy uuid[], p_now timestamptz
+) returns private.queue[]
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_share int := case when p_is_full then private.setting_int('claim_account_share') end;
+  c_rounds constant int := 50; -- so many batches of others are passed over at most to find somebody's single post
   v_is_limited boolean := exists (select from private.platform_budgets b where b.resets_at > p_now);
+  v_share int := private.setting_int('claim_account_share');
+  v_kept private.queue[] := '{}';
+  v_decisions private.lease_decision[] := '{}';
+  v_leased private.queue[];
+  v_is_full boolean;
+  v_gone uuid[];
 begin
-  if not v_is_limited and (v_share is null or not private.has_surplus(p_leased, v_share)) then
-    return p_leased;
-  end if;
+  p_busy := coalesce(p_busy, '{}'); -- NULL would make every condition below unknown
+  for v_round in 1 .. c_rounds loop
+    v_leased := array(select l from private.lease_due(p_worker_id, 'publish', p_limit - cardinality(v_kept), p_since, p_now) l);
+    v_is_full := cardinality(v_leased) = p_limit - cardinality(v_kept);
+    v_kept := case when v_round = 1 then v_leased else v_kept || v_leased end;
+    exit when v_leased = '{}' or not v_is_limited and not (
+      v_is_full and (v_round > 1 or p_busy <> '{}' or private.has_surplus(v_kept, v_share)));
+    if v_is_limited then
+      perform private.hold_budgets(v_kept, p_now);
+    end if;
+    v_decisions := private.decide_leases(v_kept, case when v_is_full then v_share end, p_busy, p_now);
+    v_gone := private.put_back(v_decisions, p_now);
+    v_kept := array(select k from unnest(v_kept) k where k.subject_id <> all (v_gone));
+    exit when v_gone = '{}' or not v_is_full;
+  end loop;
   if v_is_limited then
-    perform private.hold_budgets(p_leased, p_now);
+    perform private.reserve_budgets(v_kept, p_now);
   end if;
-  return private.carry_out_decisions(p_leased, private.decide_leases(p_leased, v_share, p_now), p_now);
+  return v_kept;
 end;
 $$;
-comment on function private.pace_leases(private.queue[], boolean, timestamptz) is
-  'The leases that may go on now; the others have been put back or ended.';
+comment on function private.lease_targets(uuid, int, timestamptz, uuid[], timestamptz) is
+  'Leases due targets that may go on now; what is put back on the way makes room for what is due behind it.';
 
 insert into private.settings (key, value, description) values
   ('claim_account_share', '25', 'So many targets of one account are handed out at once while others may be waiting.'),
@@ -2601,7 +2622,7 @@ insert into private.settings (key, value, description) values
 
 -- ==== sql/40_publishing/claim_targets.sql
 
--- worker.claim_targets(worker, limit, since), worker.next_publish_due()
+-- worker.claim_targets(worker, limit, since, busy), worker.next_publish_due()
 -- Why:     leases due targets and hands over everything that publishing takes, so that one round trip serves many.
 -- Caller:  service_role. DEFINER body: queue, vault and state are closed to it.
 -- Errors:  none: an unknown, stopped or dead worker gets nothing.
@@ -2617,7 +2638,8 @@ insert into private.settings (key, value, description) values
 --          again at once.
 
 create function private.claim_targets(
-  p_worker_id uuid, p_limit int, p_since timestamptz default null, p_now timestamptz default now()
+  p_worker_id uuid, p_limit int, p_since timestamptz default null, p_busy uuid[] default null,
+  p_now timestamptz default now()
 ) returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
@@ -2636,11 +2658,10 @@ declare
   v_max_probes int := private.setting_int('reconcile_max_attempts');
 begin
   perform private.release_dead_leases(p_now);
-  v_leased := array(select l from private.lease_due(p_worker_id, 'publish', least(p_limit, 1000), p_since, p_now) l);
+  v_leased := private.lease_targets(p_worker_id, least(p_limit, 1000), p_since, p_busy, p_now);
   if v_leased = '{}' then
     return;
   end if;
-  v_leased := private.pace_leases(v_leased, cardinality(v_leased) >= least(p_limit, 1000), p_now);
   perform private.record_lost_leases(v_leased, p_now);
   -- A new statement, and with it a new snapshot: content that was edited while the lease was awaited is read as it is now.
   return query
@@ -2677,7 +2698,7 @@ begin
   end if;
 end;
 $$;
-comment on function private.claim_targets(uuid, int, timestamptz, timestamptz) is 'Body of worker.claim_targets().';
+comment on function private.claim_targets(uuid, int, timestamptz, uuid[], timestamptz) is 'Body of worker.claim_targets().';
 
 -- The attempt before this one was never reported: its worker died.
 create function private.record_lost_leases(p_leased private.queue[], p_now timestamptz) returns void
@@ -2779,7 +2800,9 @@ language sql stable security definer set search_path = '' as $$
 $$;
 comment on function private.next_publish_due() is 'Body of worker.next_publish_due().';
 
-create function worker.claim_targets(p_worker_id uuid, p_limit int, p_since timestamptz default null)
+create function worker.claim_targets(
+  p_worker_id uuid, p_limit int, p_since timestamptz default null, p_busy uuid[] default null
+)
 returns table (
   target_id uuid, attempt int, mode text, user_id uuid, connection_id uuid, platform_id text, external_account_id text,
   "text" text, options jsonb, media jsonb, scopes text[], sealed_access text, generation int,
@@ -2787,12 +2810,13 @@ returns table (
   follow_ups jsonb
 )
 language sql volatile security invoker set search_path = '' as $$
-  select * from private.claim_targets(p_worker_id, p_limit, p_since)
+  select * from private.claim_targets(p_worker_id, p_limit, p_since, p_busy)
 $$;
-comment on function worker.claim_targets(uuid, int, timestamptz) is
+comment on function worker.claim_targets(uuid, int, timestamptz, uuid[]) is
   'Leases up to p_limit (at most 1,000) due targets with all that publishing takes. mode publish: call mark_sending '
   'before the irreversible call. mode reconcile: an earlier attempt may have been sent; probe, never send. Fewer rows '
-  'than asked for does not mean that nothing is due: ask next_publish_due().';
+  'than asked for does not mean that nothing is due: ask next_publish_due(). p_busy: accounts of which the worker has '
+  'enough in hand; while others wait, it gets no more of them.';
 
 create function worker.next_publish_due() returns timestamptz
 language sql stable security invoker set search_path = '' as $$
@@ -3675,9 +3699,9 @@ grant execute on function public.resolve_unconfirmed(uuid, boolean, text, boolea
 
 -- Workers that publish.
 
-grant execute on function private.claim_targets(uuid, int, timestamptz, timestamptz) to service_role;
+grant execute on function private.claim_targets(uuid, int, timestamptz, uuid[], timestamptz) to service_role;
 grant execute on function private.next_publish_due() to service_role;
-grant execute on function worker.claim_targets(uuid, int, timestamptz) to service_role;
+grant execute on function worker.claim_targets(uuid, int, timestamptz, uuid[]) to service_role;
 grant execute on function worker.next_publish_due() to service_role;
 
 -- ==== policies/40_publishing/mark_sending.sql

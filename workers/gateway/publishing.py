@@ -18,7 +18,7 @@ class PublishingCalls(Caller):
     """Publishing: claim, keep progress, mark, record, report."""
 
     async def claim_targets(
-        self, worker_id: UUID, limit: int, since: datetime | None = None
+        self, worker_id: UUID, limit: int, since: datetime | None = None, busy: Sequence[UUID] = ()
     ) -> list[ClaimedTarget]:
         """Lease due targets, earliest first.
 
@@ -26,12 +26,15 @@ class PublishingCalls(Caller):
             worker_id: a live id.
             limit: most rows to lease.
             since: skip rows due before this instant (keeps a long drain fast); None looks at all of them.
+            busy: accounts of which this worker has enough in hand; while others wait, it gets no more of them.
 
         Repeat: NOT after a lost answer (see the module's text).
         """
         arguments: dict[str, Json] = {"p_worker_id": str(worker_id), "p_limit": limit}
         if since is not None:
             arguments["p_since"] = since.isoformat()
+        if busy:
+            arguments["p_busy"] = [str(account) for account in busy]
         data = await self._call("claim_targets", arguments, repeat=False)
         return checked("claim_targets", list[ClaimedTarget], [_with_thumbnail(row) for row in data or []])
 

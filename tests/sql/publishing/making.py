@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,15 +35,22 @@ class Scene:
                 "select * from public.schedule_post(%s, now() + %s::interval)", (self.post, offset)
             )
 
-    def claim(self, offset: str = "0", *, worker: uuid.UUID | None = None, limit: int = 100) -> list[Row]:
+    def claim(
+        self,
+        offset: str = "0",
+        *,
+        worker: uuid.UUID | None = None,
+        limit: int = 100,
+        busy: Sequence[uuid.UUID] = (),
+    ) -> list[Row]:
         """What the worker is given at now() + offset; its heart beats."""
         worker = worker or self.worker
         self.db.execute(
             "update private.workers set heartbeat_at = now() + %s::interval where id = %s", (offset, worker)
         )
         with self.db.cursor(row_factory=dict_row) as cursor:
-            query = "select * from private.claim_targets(%s, %s, null, now() + %s::interval)"
-            return cursor.execute(query, (worker, limit, offset)).fetchall()
+            query = "select * from private.claim_targets(%s, %s, null, %s::uuid[], now() + %s::interval)"
+            return cursor.execute(query, (worker, limit, list(busy), offset)).fetchall()
 
     def mark(
         self, attempt: int, offset: str = "0", *, worker: uuid.UUID | None = None, key: str = "key"

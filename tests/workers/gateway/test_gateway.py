@@ -122,13 +122,18 @@ async def test_a_claim_is_typed_and_shows_nothing_personal() -> None:
     script = Script([CLAIM])
     async with _gateway(script) as gateway:
         since = datetime(2026, 11, 24, 8, tzinfo=UTC)
-        rows = await gateway.claim_targets(WORKER, 50, since)
+        rows = await gateway.claim_targets(WORKER, 50, since, [TARGET])
     request = script.requests[0]
     assert (request.method, request.url.path) == ("POST", "/rest/v1/rpc/claim_targets")
     assert request.headers["content-profile"] == "worker"
     assert request.headers["apikey"] == KEY
     assert script.bodies == [
-        {"p_worker_id": str(WORKER), "p_limit": 50, "p_since": "2026-11-24T08:00:00+00:00"}
+        {
+            "p_worker_id": str(WORKER),
+            "p_limit": 50,
+            "p_since": "2026-11-24T08:00:00+00:00",
+            "p_busy": [str(TARGET)],
+        }
     ]
     row = rows[0]
     assert (row.target_id, row.attempt, row.generation, row.scopes) == (TARGET, 1, 3, ("tweet.write",))

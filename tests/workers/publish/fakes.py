@@ -88,9 +88,9 @@ class FakeDatabase:
         await self._hook(self.before, name, argument)
 
     async def claim_targets(
-        self, worker_id: UUID, limit: int, since: datetime | None = None
+        self, worker_id: UUID, limit: int, since: datetime | None = None, busy: Sequence[UUID] = ()
     ) -> list[ClaimedTarget]:
-        await self._enter("claim_targets", (worker_id, limit, since))
+        await self._enter("claim_targets", (worker_id, limit, since, tuple(busy)))
         due = sorted(
             (
                 row

@@ -86,6 +86,18 @@ async def test_a_drain_claims_in_batches_and_reports_in_batches(world: World) ->
     assert world.metric("nexora_claims_total", lane="publish") == 600
 
 
+async def test_an_account_that_fills_a_quarter_of_the_hands_is_named(world: World) -> None:
+    world.platform.answers[POST] = _created
+    account = uuid4()
+    for _ in range(30):
+        world.database.add(connection_id=account)
+    async with world.running(concurrency=4):
+        await world.until(_all_published(world))
+    busy = [argument[3] for name, argument in world.database.calls if name == "claim_targets"]
+    assert busy[0] == ()
+    assert (account,) in busy
+
+
 async def test_a_drain_looks_at_everything_now_and_then(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

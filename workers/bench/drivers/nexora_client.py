@@ -86,9 +86,9 @@ class _CountingGateway(Gateway):
     latencies: list[float]
 
     async def claim_targets(
-        self, worker_id: UUID, limit: int, since: datetime | None = None
+        self, worker_id: UUID, limit: int, since: datetime | None = None, busy: Sequence[UUID] = ()
     ) -> list[ClaimedTarget]:
-        claims = await super().claim_targets(worker_id, limit, since)
+        claims = await super().claim_targets(worker_id, limit, since, busy)
         at = now()
         self.latencies += [at - claim.scheduled_at.timestamp() * 1000 for claim in claims]
         return claims

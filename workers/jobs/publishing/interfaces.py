@@ -19,7 +19,7 @@ class PublishGateway(FileGateway, Protocol):
     """The part of `workers.gateway.Gateway` that publishing uses."""
 
     async def claim_targets(
-        self, worker_id: UUID, limit: int, since: datetime | None = None
+        self, worker_id: UUID, limit: int, since: datetime | None = None, busy: Sequence[UUID] = ()
     ) -> list[ClaimedTarget]: ...
 
     async def next_publish_due(self) -> datetime | None: ...

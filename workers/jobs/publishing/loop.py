@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from workers.errors import GatewayError, LeaseLostError, NotSentError, TransportError
 from workers.gateway import UNREADABLE_ANSWER, ClaimedTarget, TargetResult
@@ -125,7 +127,7 @@ class PublishJob:
     async def _claim(self, identity: Identity, limit: int, since: datetime | None) -> list[ClaimedTarget]:
         try:
             with identity.holding():
-                claims = await self._gateway.claim_targets(identity.worker_id, limit, since)
+                claims = await self._gateway.claim_targets(identity.worker_id, limit, since, self._busy())
         except NotSentError:  # surely not executed
             self._metrics.claim_calls.labels("publish", "failed").inc()
             raise
@@ -138,6 +140,12 @@ class PublishJob:
         self._metrics.claim_calls.labels("publish", "ok").inc()
         self._metrics.claims.labels("publish").inc(len(claims))
         return claims
+
+    def _busy(self) -> list[UUID]:
+        """Accounts that fill a quarter of the hands already: one person's thousands must leave room for others."""
+        share = max(1, 2 * self._limits.concurrency // 4)
+        held = Counter(flight.claim.connection_id for flight in self._flights)
+        return [account for account, count in held.items() if count >= share]
 
     async def _wait_for_room(self) -> int:
         """How many more targets may be taken in hand; waits a moment for some room rather than claim one by
