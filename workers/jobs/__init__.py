@@ -84,7 +84,7 @@ class Identity:
 
 
 class Membership(Protocol):
-    """What a loop knows of the process around it; `workers.process.Process` is one."""
+    """What a loop knows of the process around it; `workers.membership.Process` is one."""
 
     @property
     def stopping(self) -> asyncio.Event:

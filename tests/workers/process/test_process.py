@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr
 
-from workers import process as module
+from workers import membership as module
 from workers.errors import AccessRefusedError, ContractMismatchError, TransportError
 from workers.jobs import FRESH_SECONDS, Identity, backoff_seconds, pause
+from workers.membership import Process
 from workers.metrics import Metrics
-from workers.process import Process
 from workers.settings import WorkerSettings
 
 pytestmark = pytest.mark.anyio

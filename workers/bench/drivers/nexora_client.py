@@ -14,8 +14,8 @@ from workers import logs
 from workers.bench.drivers.protocol import Counter, main, now
 from workers.gateway import ClaimedTarget, Gateway, ReportAnswer, TargetResult
 from workers.jobs.publishing import Limits, PublishJob
+from workers.membership import Process
 from workers.metrics import Metrics
-from workers.process import Process
 from workers.providers.base import (
     FollowUpKind,
     Media,
