@@ -46,7 +46,7 @@ def explain_cost(connection: Connection) -> list[str]:
     cores = os.cpu_count() or 1
     most = cores * 1e6 / total
     lines += [
-        f"  together {total:.1f} µs: the {cores} cores of this machine carry at most {most:,.0f} jobs/s, clients not counted.",
+        f"  together {total:.1f} µs: the {cores} cores of this machine carry at most {most:,.0f} jobs/s.",
         "  Per job we write two versions of the queue row and delete it, two versions of the target, two events and an",
         "  attempt, read account, connection, token and post, and hand over what publishing takes. The peers write one",
         "  version of one row and delete or keep it: a job here is as many row writes as three or four of theirs.",
