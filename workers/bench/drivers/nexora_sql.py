@@ -66,7 +66,9 @@ class NexoraSql:
         self._task = task
         self._counter = counter
         self._batch: int = task["batch"]
+        self._claimed: list[list[Any]] = []
         self._finishing: asyncio.Queue[list[Any]] = asyncio.Queue()
+        self._more_is_due = asyncio.Event()
         self.latencies: list[float] = []
 
     async def connect(self) -> None:
@@ -83,9 +85,10 @@ class NexoraSql:
         if self._task["mode"] == "idle":
             await self._poll_idly(self._sessions[0], stop)
         elif self._task["mode"] == "latency":
-            finisher, *claimers = self._sessions
-            claiming = (self._claim_when_due(claimer, stop) for claimer in claimers)
-            await asyncio.gather(self._finish(finisher), *claiming)
+            claimer, helper, finisher = self._sessions
+            await asyncio.gather(
+                self._claim_when_due(claimer, stop), self._help_claiming(helper), self._finish(finisher)
+            )
         else:
             await asyncio.gather(*(self._drain(session, stop) for session in self._sessions))
 
@@ -103,20 +106,34 @@ class NexoraSql:
                 await asyncio.sleep(0.002)
 
     async def _claim_when_due(self, session: Session, stop: asyncio.Event) -> None:
-        """Sleep until the next one is due, as the worker does; what was claimed is published once nothing is."""
-        claimed: list[list[Any]] = []
+        """Sleep until the next one is due, as the worker does."""
         while not stop.is_set():
-            rows = await session.claim(self._batch, None)
-            at = now()
-            if rows:
-                self.latencies += [at - row["scheduled_at"].timestamp() * 1000 for row in rows]
-                claimed.append(rows)
+            if await self._claim_and_note(session):
                 continue
-            while claimed:
-                self._finishing.put_nowait(claimed.pop())
             due = await session.next_due()
             wait = _LONGEST_SLEEP if due is None else due.timestamp() - time.time()
             await asyncio.sleep(min(_LONGEST_SLEEP, max(0.0, wait)))
+
+    async def _help_claiming(self, session: Session) -> None:
+        """Claim as well while more is due than one claim takes."""
+        while True:
+            await self._more_is_due.wait()
+            await self._claim_and_note(session)
+
+    async def _claim_and_note(self, session: Session) -> bool:
+        """Whether anything was claimed; what was is published once nothing more is due."""
+        rows = await session.claim(self._batch, None)
+        at = now()
+        self.latencies += [at - row["scheduled_at"].timestamp() * 1000 for row in rows]
+        if rows:
+            self._claimed.append(rows)
+        if len(rows) == self._batch:
+            self._more_is_due.set()
+            return True
+        self._more_is_due.clear()
+        while self._claimed:
+            self._finishing.put_nowait(self._claimed.pop())
+        return bool(rows)
 
     async def _finish(self, session: Session) -> None:
         while True:
