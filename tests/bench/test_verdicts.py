@@ -13,7 +13,7 @@ from workers.bench.verdicts import verdicts
 
 def _run(**rates: float) -> Any:
     figures = Figures()
-    scenario = scenarios.drain_name(10_000, 0)
+    scenario = scenarios.drain_name(plan.QUICK.due[0], 0)
     for system, rate in rates.items():
         label = {"nexora": "nexora, SQL functions", "graphile": "graphile-worker"}[system]
         figures.add(Figure(label, "1", scenario, scenarios.RATE, rate, "jobs/s"))
