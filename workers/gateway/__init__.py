@@ -32,6 +32,7 @@ from workers.gateway.files import FileCalls
 from workers.gateway.identity import IdentityCalls
 from workers.gateway.jobs import JobCalls
 from workers.gateway.keys import KeyCalls
+from workers.gateway.legal_holds import LegalHoldCalls
 from workers.gateway.mail import ClaimedMail, MailCalls, MailLink, MailResult
 from workers.gateway.process import ProcessCalls
 from workers.gateway.publishing import PublishingCalls
@@ -106,6 +107,7 @@ class Gateway(
     FileCalls,
     CalendarCalls,
     ErasureCalls,
+    LegalHoldCalls,
 ):
     """The worker's view of the database.
 
