@@ -16,6 +16,7 @@ from nexora_client.follow_ups import FollowUp, MonthlyCost
 from nexora_client.mail import MailCategory, MailChoice
 from nexora_client.notifications import Notification
 from nexora_client.platform_rules import PlatformOption, PlatformRule
+from nexora_client.privacy import HeldData, LawfulBasis
 from nexora_client.profile import MediaKit, Preferences, Profile, Rate, SocialLink
 from nexora_client.publishing import Target, TargetEvent, TargetState
 from nexora_client.rows import UNSET, Problem, Unset
@@ -44,8 +45,10 @@ __all__ = [
     "ConnectionState",
     "Feature",
     "FollowUp",
+    "HeldData",
     "ImportProblem",
     "ImportReport",
+    "LawfulBasis",
     "LocalTime",
     "MailCategory",
     "MailChoice",

@@ -13,6 +13,7 @@ from nexora_client.connections import ConnectionsContext
 from nexora_client.content import ContentContext
 from nexora_client.mail import MailContext
 from nexora_client.notifications import NotificationsContext
+from nexora_client.privacy import PrivacyContext
 from nexora_client.profile import ProfileContext
 from nexora_client.publishing import PublishingContext
 from nexora_client.scheduling import SchedulingContext
@@ -51,6 +52,7 @@ class NexoraClient:
         scheduling: local times, slots, series, import, calendar feeds.
         notifications: what the service has to tell.
         mail: which mails are wanted.
+        privacy: what is held about the person, and their rights over it.
 
     Raises:
         Misconfigured: URL or key cannot be used.
@@ -66,6 +68,7 @@ class NexoraClient:
         self.scheduling = SchedulingContext(self._transport)
         self.notifications = NotificationsContext(self._transport)
         self.mail = MailContext(self._transport)
+        self.privacy = PrivacyContext(self._transport)
 
     @property
     def user_id(self) -> UUID:

@@ -245,6 +245,7 @@
 \ir 90_privacy/erasure_plan.sql
 \ir 90_privacy/erasure_steps.sql
 \ir 90_privacy/advance_erasure.sql
+\ir 90_privacy/my_data.sql
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -254,3 +255,4 @@
 \ir ../policies/90_privacy/legal_holds.sql
 \ir ../policies/90_privacy/erasure_ledger.sql
 \ir ../policies/90_privacy/advance_erasure.sql
+\ir ../policies/90_privacy/my_data.sql

@@ -26,3 +26,4 @@ select private.register_data('private.legal_holds', 'subject_id', 'legal_duty', 
   '{"user.unique_id": "subject_id", "system.operations": "id categories matter placed_by placed_at approved_by approved_at release_asked_by released_by released_at"}',
   p_retain_for => '3 years', p_anchor => 'closed', p_notes => '{"categories": "Categories of the data catalogue."}');
 select private.register_data('queue.erasure', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
+select private.register_data('private.data_sources', 'none', 'legal_duty', 'keep_nonpersonal', '{"system.operations": "subject source"}');

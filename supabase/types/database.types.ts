@@ -1711,6 +1711,22 @@ export type Database = {
           "user_id": string
         }[]
       },
+      "my_data": { Args: Record<PropertyKey, never>; Returns: {
+          "area": string,
+          "categories": (string)[],
+          "fields": (string)[],
+          "is_exported": boolean,
+          "kept": string,
+          "kind": string,
+          "lawful_basis": string,
+          "place": string,
+          "purpose": string,
+          "purpose_description": string,
+          "row_count": number,
+          "sources": (string)[],
+          "withheld": Json
+        }[]
+      },
       "my_erasure": { Args: Record<PropertyKey, never>; Returns: {
           "cancel_until": string,
           "due_at": string,
