@@ -8,6 +8,7 @@
 \ir 00_platform/parsing.sql
 \ir 00_platform/triggers.sql
 \ir 00_platform/idempotency.sql
+\ir 00_platform/held_people.sql
 \ir 00_platform/partitions.sql
 \ir 00_platform/housekeeping.sql
 \ir 00_platform/workers.sql
@@ -20,6 +21,7 @@
 \ir ../policies/00_platform/errors.sql
 \ir ../policies/00_platform/settings.sql
 \ir ../policies/00_platform/idempotency.sql
+\ir ../policies/00_platform/held_people.sql
 \ir ../policies/00_platform/partitions.sql
 \ir ../policies/00_platform/housekeeping.sql
 \ir ../policies/00_platform/workers.sql
@@ -246,6 +248,7 @@
 \ir 90_privacy/erasure_steps.sql
 \ir 90_privacy/advance_erasure.sql
 \ir 90_privacy/my_data.sql
+\ir 90_privacy/retention_rules.sql
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -256,3 +259,4 @@
 \ir ../policies/90_privacy/erasure_ledger.sql
 \ir ../policies/90_privacy/advance_erasure.sql
 \ir ../policies/90_privacy/my_data.sql
+\ir ../policies/90_privacy/retention_rules.sql

@@ -115,6 +115,7 @@ select private.register_data('private.idempotency_keys', 'user_id', 'features', 
 select private.register_data('private.queue', 'with:subject_id', 'features', 'delete_row',
   '{"user.unique_id": "subject_id", "user.content": "progress", "system.operations": "due_at leased_at sending_at worker_id attempt lane again_at"}',
   p_notes => '{"progress": "Upload sessions (sealed) and ids of containers; goes with the work that it belongs to."}');
+select private.register_data('private.held_people', 'subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "subject_id"}');
 select private.register_data('private.dead_letters', 'with:subject_id', 'features', 'delete_row',
   '{"user.unique_id": "subject_id", "system.operations": "id lane attempts last_code died_at"}',
   p_retain_for => '90 days', p_anchor => 'created');

@@ -68,21 +68,60 @@ $$;
 comment on function private.ensure_partitions(timestamptz) is
   'Makes the default partition and those of last, this and the next two months where they are missing.';
 
+-- Rows of people with a legal hold (P8.5) outlive their month: they move to the default partition.
+create function private.keep_held_rows(p_table text, p_partition regclass) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if not exists (select from private.held_people) or not exists (
+    select from pg_attribute a where a.attrelid = p_table::regclass and a.attname = 'user_id') then
+    return;
+  end if;
+  execute format('alter table %s detach partition %s', p_table, p_partition);
+  execute format('insert into %s select t.* from %s t where t.user_id in (select h.subject_id from private.held_people h)',
+                 p_table, p_partition);
+end;
+$$;
+comment on function private.keep_held_rows(text, regclass) is 'Moves what must be kept out of a month that is about to be dropped.';
+
+create function private.forget_default_rows(p_table text, p_before timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_column text := (select a.attname from pg_partitioned_table t
+                    join pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+                    where t.partrelid = p_table::regclass);
+  v_held text := case when exists (select from pg_attribute a where a.attrelid = p_table::regclass and a.attname = 'user_id')
+                   then 'and t.user_id not in (select h.subject_id from private.held_people h)' else '' end;
+begin
+  execute format('delete from private.%I t where t.%I < %L %s', split_part(p_table, '.', 2) || '_default', v_column, p_before, v_held);
+end;
+$$;
+comment on function private.forget_default_rows(text, timestamptz) is
+  'Deletes from the default partition what is past its retention and not held.';
+
 create function private.drop_expired_partitions(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' set lock_timeout = '2s' as $$
 declare
   v_partition regclass;
+  v_table text;
+  v_cut timestamptz;
   v_count bigint := 0;
 begin
-  for v_partition in
-    select i.inhrelid::regclass
+  for v_partition, v_table in
+    select i.inhrelid::regclass, t.table_name
     from private.partitioned_tables t
     join pg_inherits i on i.inhparent = t.table_name::regclass
     join pg_class c on c.oid = i.inhrelid and c.relname ~ '_y[0-9]{4}m[0-9]{2}$'
     where (to_date(right(c.relname, 7), 'YYYY"m"MM') + interval '1 month') at time zone 'utc' <= p_now - t.retention
   loop
+    perform private.keep_held_rows(v_table, v_partition);
     execute format('drop table %s', v_partition);
     v_count := v_count + 1;
+  end loop;
+  for v_table, v_cut in
+    select t.table_name, date_trunc('month', (p_now - t.retention) at time zone 'utc') at time zone 'utc'
+    from private.partitioned_tables t where t.retention is not null
+  loop
+    perform private.forget_default_rows(v_table, v_cut);
   end loop;
   return v_count;
 end;

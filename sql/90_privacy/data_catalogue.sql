@@ -27,3 +27,5 @@ select private.register_data('private.legal_holds', 'subject_id', 'legal_duty', 
   p_retain_for => '3 years', p_anchor => 'closed', p_notes => '{"categories": "Categories of the data catalogue."}');
 select private.register_data('queue.erasure', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
 select private.register_data('private.data_sources', 'none', 'legal_duty', 'keep_nonpersonal', '{"system.operations": "subject source"}');
+select private.register_data('private.retention_rules', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "relation anchor_column keep slack applied_by condition reason"}');

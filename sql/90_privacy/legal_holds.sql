@@ -38,6 +38,20 @@ comment on table private.legal_holds is 'What must not be deleted of whom, and f
 comment on column private.legal_holds.categories is 'Categories of the data catalogue; user.content covers what is below it, user everything.';
 comment on column private.legal_holds.matter is 'Reference of the matter, such as a case number; no description.';
 
+create function private.tg_legal_holds__note_people() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  delete from private.held_people p where not exists (
+    select from private.legal_holds h where h.subject_id = p.subject_id and h.released_at is null);
+  insert into private.held_people (subject_id)
+    select distinct h.subject_id from private.legal_holds h where h.released_at is null on conflict do nothing;
+  return null;
+end;
+$$;
+comment on function private.tg_legal_holds__note_people() is 'Keeps the list of held people, which cleanups of all contexts read, true.';
+create trigger _300_note_people after insert or update or delete on private.legal_holds
+  for each statement execute function private.tg_legal_holds__note_people();
+
 create function private.effective_holds(p_subject uuid, p_now timestamptz default now())
 returns setof private.legal_holds
 language sql stable security invoker set search_path = '' as $$
@@ -175,6 +189,7 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.place_legal_hold', 'Writes holds, on which service_role has no rights.'),
   ('private.approve_legal_hold', 'Writes holds, on which service_role has no rights.'),
   ('private.release_legal_hold', 'Writes holds, on which service_role has no rights.'),
+  ('private.tg_legal_holds__note_people', 'Writes held_people for whoever places or lifts a hold.'),
   ('private.tg_keep_held', 'Asks for holds, whoever deletes.');
 
 create function worker.place_legal_hold(p_subject_id uuid, p_categories text[], p_matter text, p_by text) returns uuid

@@ -1,0 +1,3 @@
+-- Nobody through the API.
+
+alter table private.held_people enable row level security;

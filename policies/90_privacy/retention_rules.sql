@@ -1,0 +1,3 @@
+-- Nobody through the API.
+
+alter table private.retention_rules enable row level security;

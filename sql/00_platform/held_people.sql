@@ -1,0 +1,10 @@
+-- private.held_people
+-- Why:     cleanups of every context pass over people of whom something must be kept for a legal hold (P8.5): deleting
+--          would raise, and one held row must not keep the others from being deleted in time.
+-- Caller:  90_privacy writes, whenever a hold is placed or lifted; cleanups read.
+-- Repeat:  safe.
+
+create table private.held_people (
+  subject_id uuid primary key
+);
+comment on table private.held_people is 'People with a legal hold that has not been lifted. Why, is in private.legal_holds.';
