@@ -311,6 +311,19 @@ end;
 $$;
 comment on function private.expire_idempotency_keys(timestamptz) is 'Housekeeping: forgets answers after a day.';
 
+-- ==== sql/00_platform/held_people.sql
+
+-- private.held_people
+-- Why:     cleanups of every context pass over people of whom something must be kept for a legal hold (P8.5): deleting
+--          would raise, and one held row must not keep the others from being deleted in time.
+-- Caller:  90_privacy writes, whenever a hold is placed or lifted; cleanups read.
+-- Repeat:  safe.
+
+create table private.held_people (
+  subject_id uuid primary key
+);
+comment on table private.held_people is 'People with a legal hold that has not been lifted. Why, is in private.legal_holds.';
+
 -- ==== sql/00_platform/partitions.sql
 
 -- private.partitioned_tables, private.ensure_partitions(now), private.drop_expired_partitions(now)
@@ -383,21 +396,60 @@ $$;
 comment on function private.ensure_partitions(timestamptz) is
   'Makes the default partition and those of last, this and the next two months where they are missing.';
 
+-- Rows of people with a legal hold (P8.5) outlive their month: they move to the default partition.
+create function private.keep_held_rows(p_table text, p_partition regclass) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if not exists (select from private.held_people) or not exists (
+    select from pg_attribute a where a.attrelid = p_table::regclass and a.attname = 'user_id') then
+    return;
+  end if;
+  execute format('alter table %s detach partition %s', p_table, p_partition);
+  execute format('insert into %s select t.* from %s t where t.user_id in (select h.subject_id from private.held_people h)',
+                 p_table, p_partition);
+end;
+$$;
+comment on function private.keep_held_rows(text, regclass) is 'Moves what must be kept out of a month that is about to be dropped.';
+
+create function private.forget_default_rows(p_table text, p_before timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_column text := (select a.attname from pg_partitioned_table t
+                    join pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+                    where t.partrelid = p_table::regclass);
+  v_held text := case when exists (select from pg_attribute a where a.attrelid = p_table::regclass and a.attname = 'user_id')
+                   then 'and t.user_id not in (select h.subject_id from private.held_people h)' else '' end;
+begin
+  execute format('delete from private.%I t where t.%I < %L %s', split_part(p_table, '.', 2) || '_default', v_column, p_before, v_held);
+end;
+$$;
+comment on function private.forget_default_rows(text, timestamptz) is
+  'Deletes from the default partition what is past its retention and not held.';
+
 create function private.drop_expired_partitions(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' set lock_timeout = '2s' as $$
 declare
   v_partition regclass;
+  v_table text;
+  v_cut timestamptz;
   v_count bigint := 0;
 begin
-  for v_partition in
-    select i.inhrelid::regclass
+  for v_partition, v_table in
+    select i.inhrelid::regclass, t.table_name
     from private.partitioned_tables t
     join pg_inherits i on i.inhparent = t.table_name::regclass
     join pg_class c on c.oid = i.inhrelid and c.relname ~ '_y[0-9]{4}m[0-9]{2}$'
     where (to_date(right(c.relname, 7), 'YYYY"m"MM') + interval '1 month') at time zone 'utc' <= p_now - t.retention
   loop
+    perform private.keep_held_rows(v_table, v_partition);
     execute format('drop table %s', v_partition);
     v_count := v_count + 1;
+  end loop;
+  for v_table, v_cut in
+    select t.table_name, date_trunc('month', (p_now - t.retention) at time zone 'utc') at time zone 'utc'
+    from private.partitioned_tables t where t.retention is not null
+  loop
+    perform private.forget_default_rows(v_table, v_cut);
   end loop;
   return v_count;
 end;
@@ -1100,6 +1152,7 @@ select private.register_data('private.idempotency_keys', 'user_id', 'features', 
 select private.register_data('private.queue', 'with:subject_id', 'features', 'delete_row',
   '{"user.unique_id": "subject_id", "user.content": "progress", "system.operations": "due_at leased_at sending_at worker_id attempt lane again_at"}',
   p_notes => '{"progress": "Upload sessions (sealed) and ids of containers; goes with the work that it belongs to."}');
+select private.register_data('private.held_people', 'subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "subject_id"}');
 select private.register_data('private.dead_letters', 'with:subject_id', 'features', 'delete_row',
   '{"user.unique_id": "subject_id", "system.operations": "id lane attempts last_code died_at"}',
   p_retain_for => '90 days', p_anchor => 'created');
@@ -1197,6 +1250,12 @@ alter table private.redirect_urls enable row level security;
 -- Answers may hold what people wrote: no role of the API reads them.
 
 alter table private.idempotency_keys enable row level security;
+
+-- ==== policies/00_platform/held_people.sql
+
+-- Nobody through the API.
+
+alter table private.held_people enable row level security;
 
 -- ==== policies/00_platform/partitions.sql
 

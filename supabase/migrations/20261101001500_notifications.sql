@@ -129,6 +129,7 @@ begin
     select o.id from public.notifications o
     where o.created_at < p_now - private.setting_interval('read_notifications_kept')
       and (o.read_at is not null or o.created_at < p_now - private.setting_interval('notifications_kept'))
+      and o.user_id not in (select h.subject_id from private.held_people h) -- P8.5
     order by o.created_at limit private.setting_int('housekeeping_batch')));
   get diagnostics v_count = row_count;
   return v_count;

@@ -393,6 +393,7 @@ declare
 begin
   delete from private.mails m where m.id = any (array(
     select o.id from private.mails o where o.created_at < p_now - interval '13 months' and o.state <> 'waiting'
+      and (o.user_id is null or o.user_id not in (select h.subject_id from private.held_people h)) -- P8.5
     order by o.created_at limit private.setting_int('housekeeping_batch')));
   get diagnostics v_count = row_count;
   return v_count;

@@ -105,11 +105,9 @@ comment on function private.retain_invoices(uuid) is
 create function private.tg_billing_invoices__immutable() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
-  if tg_op = 'DELETE' and tg_table_schema = 'public' then
-    if exists (select from retained.billing_invoices r where r.number = old.number) then
-      return old;
-    end if;
-  elsif tg_op = 'DELETE' and old.purge_after <= now() then
+  if tg_op = 'DELETE' and (case tg_table_schema
+    when 'public' then exists (select from retained.billing_invoices r where r.number = to_jsonb(old) ->> 'number')
+    else (to_jsonb(old) ->> 'purge_after')::timestamptz <= now() end) then
     return old;
   end if;
   perform private.fail('NX850');
