@@ -20,6 +20,9 @@ _MARK = "select mark_sending from worker.mark_sending($1, $2::jsonb)"
 _REPORT = "select target_id, accepted, state from worker.report_targets($1, $2::jsonb)"
 _NEXT_DUE = "select worker.next_publish_due()"
 
+_HEARTBEAT = "select worker.heartbeat($1)"
+
+_HEARTBEAT_SECONDS = 10
 _SLACK = timedelta(milliseconds=200)  # see `workers/jobs/publish.py`: how far back a claim looks
 _LONGEST_SLEEP = 0.25
 
@@ -72,6 +75,7 @@ class NexoraSql:
         self.latencies: list[float] = []
 
     async def connect(self) -> None:
+        self._heart = await asyncpg.connect(self._task["url"])
         self._sessions = [await self._open() for _ in range(self._task["connections"])]
 
     async def _open(self) -> Session:
@@ -82,6 +86,17 @@ class NexoraSql:
         return session
 
     async def run(self, stop: asyncio.Event) -> None:
+        beating = asyncio.create_task(self._stay_alive())
+        await self._work(stop)
+        beating.cancel()
+
+    async def _stay_alive(self) -> None:
+        """A worker without heartbeats would lose its leases after 45 s."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            await self._heart.fetchval(_HEARTBEAT, self._task["worker_id"])
+
+    async def _work(self, stop: asyncio.Event) -> None:
         if self._task["mode"] == "idle":
             await self._poll_idly(self._sessions[0], stop)
         elif self._task["mode"] == "latency":
