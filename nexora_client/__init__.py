@@ -10,7 +10,9 @@ from nexora_client.connections import (
     Platform,
     PlatformFeature,
 )
+from nexora_client.consents import Choice, Processor, Purpose
 from nexora_client.content import Caption, Media, MediaKind, MediaRole, Post, PostMedia, Script
+from nexora_client.erasure import Erasure, ErasureState
 from nexora_client.errors import NexoraError
 from nexora_client.follow_ups import FollowUp, MonthlyCost
 from nexora_client.mail import MailCategory, MailChoice
@@ -41,8 +43,11 @@ __all__ = [
     "AccountState",
     "CalendarFeed",
     "Caption",
+    "Choice",
     "Connection",
     "ConnectionState",
+    "Erasure",
+    "ErasureState",
     "Feature",
     "FollowUp",
     "HeldData",
@@ -73,7 +78,9 @@ __all__ = [
     "PostMedia",
     "Preferences",
     "Problem",
+    "Processor",
     "Profile",
+    "Purpose",
     "QueueSlot",
     "Rate",
     "Script",

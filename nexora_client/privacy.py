@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from nexora_client.consents import ConsentsContext
+from nexora_client.erasure import ErasureContext
 from nexora_client.rows import Row
 from nexora_client.transport import Transport, parse_rows
 
@@ -55,10 +57,17 @@ class HeldData(Row, frozen=True):
 
 
 class PrivacyContext:
-    """`client.privacy`."""
+    """`client.privacy`.
+
+    Attributes:
+        consents: what data may be used for, and who receives it.
+        erasure: deleting the account.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self.consents = ConsentsContext(transport)
+        self.erasure = ErasureContext(transport)
 
     def my_data(self) -> tuple[HeldData, ...]:
         """Everything that is held about the person, place by place."""
