@@ -14,6 +14,7 @@ from nexora_client.content import ContentContext
 from nexora_client.mail import MailContext
 from nexora_client.notifications import NotificationsContext
 from nexora_client.privacy import PrivacyContext
+from nexora_client.policies import PoliciesContext
 from nexora_client.profile import ProfileContext
 from nexora_client.publishing import PublishingContext
 from nexora_client.scheduling import SchedulingContext
@@ -53,6 +54,7 @@ class NexoraClient:
         notifications: what the service has to tell.
         mail: which mails are wanted.
         privacy: what is held about the person, and their rights over it.
+        policies: versions of the privacy policy.
 
     Raises:
         Misconfigured: URL or key cannot be used.
@@ -69,6 +71,7 @@ class NexoraClient:
         self.notifications = NotificationsContext(self._transport)
         self.mail = MailContext(self._transport)
         self.privacy = PrivacyContext(self._transport)
+        self.policies = PoliciesContext(self._transport)
 
     @property
     def user_id(self) -> UUID:

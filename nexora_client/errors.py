@@ -318,6 +318,12 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX914": Forbidden,
     "NX915": NotFound,
     "NX916": WrongState,
+    "NX930": WrongState,
+    "NX931": ValidationFailed,
+    "NX932": Forbidden,
+    "NX950": NotFound,
+    "NX951": Forbidden,
+    "NX952": WrongState,
 }
 
 # Codes of Postgres, PostgREST, Auth and Storage that mean something of their own.

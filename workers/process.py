@@ -36,13 +36,13 @@ from workers.jobs.revoke import run_revocations
 from workers.logs import get_logger, watch_loop
 from workers.mail.letters import Places
 from workers.mail.resend import ResendSender
-from workers.mail.webhooks import signing_key
+from workers.mail.webhooks import webhook_key
 from workers.membership import Process
 from workers.metrics import Metrics
 from workers.providers.oauth import PlatformOAuth, oauth_clients
 from workers.providers.publishers import build_publishers
 from workers.scheduler import Scheduler
-from workers.settings import MailAccount, WorkerSettings
+from workers.settings import WorkerSettings
 from workers.vault import Keyring, KeyringError, Vault
 from workers.web import WebContext, create_app
 from workers.web.media import MediaRelay
@@ -59,15 +59,6 @@ _LOCATION_LIMIT: Final = 500
 _MAIL_LIMIT: Final = 10  # five seconds of work at the default pace, so that a stop waits no longer
 
 log = get_logger(__name__)
-
-
-def _webhook_key(account: MailAccount | None) -> bytes | None:
-    if account is None or account.webhook_secret is None:
-        return None
-    try:
-        return signing_key(account.webhook_secret)
-    except ValueError as error:
-        raise ConfigurationError("NEXORA_RESEND_WEBHOOK_SECRET", str(error)) from None
 
 
 class _Worker:
@@ -112,7 +103,7 @@ class _Worker:
             is_healthy=lambda: self.process.is_healthy,
             render_metrics=metrics.render,
             media=MediaRelay(web, settings.supabase_url),
-            webhook_key=_webhook_key(account),
+            webhook_key=webhook_key(account),
         )
         self._web = WebServer(create_app(context), settings.web_host, settings.web_port)
         self._stop_seconds = settings.stop_seconds

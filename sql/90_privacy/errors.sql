@@ -12,4 +12,10 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX913', 'A legal hold keeps this from being deleted', 'Wait until the hold is lifted.', 409),  -- P8.5
   ('NX914', 'A second person has to do this', 'Ask a colleague who has not been part of it yet.', 403),
   ('NX915', 'There is no such legal hold', 'Check the id.', 404),
-  ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409);
+  ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409),
+  ('NX930', 'A change of the policy is pending already', 'Wait until it has taken effect.', 409),
+  ('NX931', 'A change takes effect 14 days after its announcement at the earliest', 'Choose a later date.', 400),  -- P11.1
+  ('NX932', 'What was announced about a policy cannot be changed', 'Announce a new version; a date can only move later.', 403),
+  ('NX950', 'There is no such incident', 'Check the id.', 404),
+  ('NX951', 'What is on record about an incident cannot be changed', 'Open another incident if there is more to tell.', 403),
+  ('NX952', 'Who was affected is frozen already', 'Open another incident for those who were found later.', 409);

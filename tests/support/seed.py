@@ -135,6 +135,7 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         country="DE", description="Plan", amount_minor=1900, tax_minor=303, currency="EUR",
         stripe_invoice_id=f"in_{marker}",
     )  # fmt: skip
+    db.execute("select private.accept_by_use(%s, 'use')", (user,))
     return Belongings(person, marker, post, target, connection, object_name, series, feed)
 
 

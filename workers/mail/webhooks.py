@@ -20,9 +20,10 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from workers.errors import NexoraError
+from workers.errors import ConfigurationError, NexoraError
+from workers.settings import MailAccount
 
-__all__ = ["Event", "InvalidWebhookError", "sign", "signing_key", "verified"]
+__all__ = ["Event", "InvalidWebhookError", "sign", "signing_key", "verified", "webhook_key"]
 
 TOLERANCE_SECONDS: Final = 300
 _PREFIX: Final = "whsec_"
@@ -73,6 +74,20 @@ def signing_key(secret: SecretStr) -> bytes:
     if not text.startswith(_PREFIX) or len(key) < 16:
         raise ValueError("must be whsec_ and base64 of at least 16 bytes")
     return key
+
+
+def webhook_key(account: MailAccount | None) -> bytes | None:
+    """The key of an account; None where none is configured.
+
+    Raises:
+        ConfigurationError: what is configured is none.
+    """
+    if account is None or account.webhook_secret is None:
+        return None
+    try:
+        return signing_key(account.webhook_secret)
+    except ValueError as error:
+        raise ConfigurationError("NEXORA_RESEND_WEBHOOK_SECRET", str(error)) from None
 
 
 def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
