@@ -248,13 +248,14 @@
 \ir 90_privacy/erasure_steps.sql
 \ir 90_privacy/advance_erasure.sql
 \ir 90_privacy/my_data.sql
-<<<<<<< HEAD
 \ir 90_privacy/retention_rules.sql
-=======
 \ir 90_privacy/policy_versions.sql
 \ir 90_privacy/policy_acceptances.sql
 \ir 90_privacy/incidents.sql
->>>>>>> a7da337 (Policy versions with the 14-day rule, acceptance by use, and incidents with proof of each mail (P3.10, P11.1 to P11.3))
+<<<<<<< HEAD
+=======
+\ir 90_privacy/handle_incidents.sql
+>>>>>>> 84199d0 (Incidents in two files; regenerated)
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -265,10 +266,11 @@
 \ir ../policies/90_privacy/erasure_ledger.sql
 \ir ../policies/90_privacy/advance_erasure.sql
 \ir ../policies/90_privacy/my_data.sql
-<<<<<<< HEAD
 \ir ../policies/90_privacy/retention_rules.sql
-=======
 \ir ../policies/90_privacy/policy_versions.sql
 \ir ../policies/90_privacy/policy_acceptances.sql
 \ir ../policies/90_privacy/incidents.sql
->>>>>>> a7da337 (Policy versions with the 14-day rule, acceptance by use, and incidents with proof of each mail (P3.10, P11.1 to P11.3))
+<<<<<<< HEAD
+=======
+\ir ../policies/90_privacy/handle_incidents.sql
+>>>>>>> 84199d0 (Incidents in two files; regenerated)

@@ -26,6 +26,7 @@ create table public.policy_versions (
   constraint mailed_after_the_announcement check (mailed_at >= announced_at)
 );
 comment on table public.policy_versions is 'Versions of the privacy policy, with the dates that the promise asks for (P11.3).';
+comment on column public.policy_versions.version is 'Counts from 1.';
 comment on column public.policy_versions.url is 'Where its text is.';
 comment on column public.policy_versions.summary is 'What changes, in words.';
 comment on column public.policy_versions.announced_at is 'When mailing began.';

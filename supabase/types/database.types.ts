@@ -631,6 +631,67 @@ export type Database = {
         }
         Relationships: []
       },
+      "policy_acceptances": {
+        Row: {
+          "accepted_at": string,
+          "method": string,
+          "user_id": string,
+          "version": number
+        }
+        ComputedFields: never
+        Insert: {
+          "accepted_at": string,
+          "method": string,
+          "user_id": string,
+          "version": number
+        }
+        Update: {
+          "accepted_at"?: string,
+          "method"?: string,
+          "user_id"?: string,
+          "version"?: number
+        }
+        Relationships: [
+          {
+            foreignKeyName: "policy_acceptances_version_fkey"
+            columns: ["version"]
+            isOneToOne: false
+            referencedRelation: "policy_versions"
+            referencedColumns: ["version"]
+          }
+        ]
+      },
+      "policy_versions": {
+        Row: {
+          "announced_at": string,
+          "effective_at": string,
+          "last_mailed_at": string | null,
+          "mailed_at": string | null,
+          "summary": string,
+          "url": string,
+          "version": number
+        }
+        ComputedFields: never
+        Insert: {
+          "announced_at": string,
+          "effective_at": string,
+          "last_mailed_at"?: string | null,
+          "mailed_at"?: string | null,
+          "summary": string,
+          "url": string,
+          "version": number
+        }
+        Update: {
+          "announced_at"?: string,
+          "effective_at"?: string,
+          "last_mailed_at"?: string | null,
+          "mailed_at"?: string | null,
+          "summary"?: string,
+          "url"?: string,
+          "version"?: number
+        }
+        Relationships: []
+      },
       "post_imports": {
         Row: {
           "created_at": string,
@@ -1627,6 +1688,17 @@ export type Database = {
           "occurs_on": string,
           "post_id": string,
           "state": string
+        }[]
+      },
+      "list_policies": { Args: Record<PropertyKey, never>; Returns: {
+          "accepted_at": string,
+          "announced_at": string,
+          "effective_at": string,
+          "method": string,
+          "state": string,
+          "summary": string,
+          "url": string,
+          "version": number
         }[]
       },
       "list_processors": { Args: Record<PropertyKey, never>; Returns: {
