@@ -13,8 +13,8 @@ from nexora_client.connections import ConnectionsContext
 from nexora_client.content import ContentContext
 from nexora_client.mail import MailContext
 from nexora_client.notifications import NotificationsContext
-from nexora_client.privacy import PrivacyContext
 from nexora_client.policies import PoliciesContext
+from nexora_client.privacy import PrivacyContext
 from nexora_client.profile import ProfileContext
 from nexora_client.publishing import PublishingContext
 from nexora_client.scheduling import SchedulingContext
