@@ -252,10 +252,7 @@
 \ir 90_privacy/policy_versions.sql
 \ir 90_privacy/policy_acceptances.sql
 \ir 90_privacy/incidents.sql
-<<<<<<< HEAD
-=======
 \ir 90_privacy/handle_incidents.sql
->>>>>>> 84199d0 (Incidents in two files; regenerated)
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -270,7 +267,4 @@
 \ir ../policies/90_privacy/policy_versions.sql
 \ir ../policies/90_privacy/policy_acceptances.sql
 \ir ../policies/90_privacy/incidents.sql
-<<<<<<< HEAD
-=======
 \ir ../policies/90_privacy/handle_incidents.sql
->>>>>>> 84199d0 (Incidents in two files; regenerated)
