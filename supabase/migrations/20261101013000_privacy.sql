@@ -17,7 +17,13 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX913', 'A legal hold keeps this from being deleted', 'Wait until the hold is lifted.', 409),  -- P8.5
   ('NX914', 'A second person has to do this', 'Ask a colleague who has not been part of it yet.', 403),
   ('NX915', 'There is no such legal hold', 'Check the id.', 404),
-  ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409);
+  ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409),
+  ('NX930', 'A change of the policy is pending already', 'Wait until it has taken effect.', 409),
+  ('NX931', 'A change takes effect 14 days after its announcement at the earliest', 'Choose a later date.', 400),  -- P11.1
+  ('NX932', 'What was announced about a policy cannot be changed', 'Announce a new version; a date can only move later.', 403),
+  ('NX950', 'There is no such incident', 'Check the id.', 404),
+  ('NX951', 'What is on record about an incident cannot be changed', 'Open another incident if there is more to tell.', 403),
+  ('NX952', 'Who was affected is frozen already', 'Open another incident for those who were found later.', 409);
 
 -- ==== sql/90_privacy/processors.sql
 
@@ -1861,6 +1867,620 @@ comment on function private.retention_faults(timestamptz) is
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('apply_retention', 'private.apply_retention', 930);
 
+-- ==== sql/90_privacy/policy_versions.sql
+
+-- public.policy_versions; worker.announce_policy(url, summary, effective_at), public.list_policies()
+-- Why:     a change of the policy is mailed to everybody at least 14 days before it takes effect (P11.1), and stands in
+--          the product meanwhile (P11.2). The 14 days count from the last mail that went, by a constraint: while mails
+--          are on their way, or the provider is down, the date moves.
+-- Caller:  service_role announces; people read, in every state of the account; housekeeping mails in batches.
+--          DEFINER: the outbox and accounts are out of reach.
+-- Errors:  NX930 a change is pending already. NX931 sooner than 14 days. NX932 an announcement is to be changed.
+-- Repeat:  announcing is not; mailing is.
+-- Locks:   the version's row; mails.
+-- States:  pending (announced; some mails wait, or the date is ahead) → in effect → superseded by the next one.
+
+create table public.policy_versions (
+  version int primary key,
+  url text not null,
+  summary text not null,
+  announced_at timestamptz not null,
+  effective_at timestamptz not null,
+  last_mailed_at timestamptz,
+  mailed_at timestamptz,
+  constraint version_counts_from_1 check (version > 0),
+  constraint url_is_a_web_address check (private.is_web_address(url)),
+  constraint summary_is_given check (length(summary) between 20 and 2000),
+  constraint fourteen_days_after_the_announcement check ( -- P11.1; nothing preceded the first
+    version = 1 or effective_at >= announced_at + interval '336 hours'),
+  constraint fourteen_days_after_the_last_mail check (effective_at >= last_mailed_at + interval '336 hours'), -- P11.1
+  constraint mailed_after_the_announcement check (mailed_at >= announced_at)
+);
+comment on table public.policy_versions is 'Versions of the privacy policy, with the dates that the promise asks for (P11.3).';
+comment on column public.policy_versions.version is 'Counts from 1.';
+comment on column public.policy_versions.url is 'Where its text is.';
+comment on column public.policy_versions.summary is 'What changes, in words.';
+comment on column public.policy_versions.announced_at is 'When mailing began.';
+comment on column public.policy_versions.effective_at is 'When it takes effect, if everybody was mailed by then; it only ever moves later.';
+comment on column public.policy_versions.last_mailed_at is 'When the last mail about it went.';
+comment on column public.policy_versions.mailed_at is 'When no mail about it was left to send; without it the version is not in effect.';
+
+create table private.policy_mailings (
+  version int primary key references public.policy_versions (version),
+  campaign_id uuid not null unique references private.mail_campaigns (id),
+  last_user_id uuid,
+  fanned_out_at timestamptz
+);
+comment on table private.policy_mailings is 'How far the mails about a version have been queued.';
+
+insert into public.policy_versions (version, url, summary, announced_at, effective_at, mailed_at) values
+  (1, 'https://nexora.example/privacy', 'The first version of the privacy policy.', '2026-01-01Z', '2026-01-01Z', '2026-01-01Z');
+
+create function private.tg_policy_versions__keep() returns trigger
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if tg_op <> 'UPDATE' then
+    perform private.fail('NX932');
+  elsif (new.version, new.url, new.summary, new.announced_at) is distinct from (old.version, old.url, old.summary, old.announced_at)
+     or new.effective_at < old.effective_at or new.last_mailed_at < old.last_mailed_at
+     or old.mailed_at is not null and new is distinct from old then
+    perform private.fail('NX932');
+  end if;
+  return new;
+end;
+$$;
+comment on function private.tg_policy_versions__keep() is
+  'What was announced stays, and its date only moves later; once everybody was told, nothing moves (P11.1).';
+create trigger _100_keep before update or delete on public.policy_versions
+  for each row execute function private.tg_policy_versions__keep();
+create trigger _110_keep_all before truncate on public.policy_versions
+  for each statement execute function private.tg_policy_versions__keep();
+
+create function private.policy_in_effect(p_now timestamptz default now()) returns int
+language sql stable security invoker set search_path = '' as $$
+  select max(v.version) from public.policy_versions v where v.effective_at <= p_now and v.mailed_at <= p_now
+$$;
+comment on function private.policy_in_effect(timestamptz) is 'The version that holds: its date has come, and everybody was told in time.';
+
+create function private.announce_policy(
+  p_url text, p_summary text, p_effective_at timestamptz, p_now timestamptz default now()
+) returns int
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_version int;
+  v_campaign uuid;
+begin
+  lock table public.policy_versions in share row exclusive mode;
+  if exists (select from public.policy_versions v where v.version > private.policy_in_effect(p_now)) then
+    perform private.fail('NX930');
+  elsif p_effective_at is null or p_effective_at < p_now + interval '336 hours' then
+    perform private.fail('NX931');
+  end if;
+  insert into public.policy_versions (version, url, summary, announced_at, effective_at)
+    select max(v.version) + 1, p_url, p_summary, p_now, p_effective_at from public.policy_versions v
+    returning version into v_version;
+  insert into private.mail_campaigns (template_id, category_id, params, created_at, give_up_at)
+    values ('policy_change', 'policy', jsonb_build_object('version', v_version, 'url', p_url, 'summary', p_summary,
+              'effective_at', p_effective_at), p_now, p_now + interval '30 days')
+    returning id into v_campaign;
+  insert into private.policy_mailings (version, campaign_id) values (v_version, v_campaign);
+  perform private.audit('policy_announced', 'policy_version', null, jsonb_build_object('version', v_version), p_now);
+  perform private.mail_policies(p_now);
+  return v_version;
+end;
+$$;
+comment on function private.announce_policy(text, text, timestamptz, timestamptz) is 'Body of worker.announce_policy().';
+
+create function private.mail_policies(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_mailing private.policy_mailings;
+  v_users uuid[];
+  v_limit int := private.setting_int('policy_mail_batch');
+  v_count bigint := 0;
+begin
+  for v_mailing in select * from private.policy_mailings m where m.fanned_out_at is null for update loop
+    v_users := array(
+      select a.user_id from private.accounts a join public.policy_versions v on v.version = v_mailing.version
+      where a.created_at <= v.announced_at and a.user_id > coalesce(v_mailing.last_user_id, '00000000-0000-0000-0000-000000000000')
+      order by a.user_id limit v_limit);
+    v_count := v_count + private.queue_campaign(v_mailing.campaign_id, v_users, p_now);
+    update private.policy_mailings m
+      set last_user_id = case when cardinality(v_users) = v_limit then v_users[v_limit] end,
+          fanned_out_at = case when cardinality(v_users) < v_limit then p_now end
+      where m.version = v_mailing.version;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.mail_policies(timestamptz) is 'Housekeeping: queues the next batch of mails about a change; everybody gets one.';
+
+create function private.tg_mails__note_policy() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  update public.policy_versions v
+    set last_mailed_at = new.sent_at, effective_at = greatest(v.effective_at, new.sent_at + interval '336 hours')
+    from private.policy_mailings m
+    where m.campaign_id = new.campaign_id and v.version = m.version and v.mailed_at is null
+      and (v.last_mailed_at is null or v.last_mailed_at < new.sent_at);
+  return null;
+end;
+$$;
+comment on function private.tg_mails__note_policy() is 'AFTER UPDATE: each mail that goes keeps the date 14 days behind it (P11.1).';
+create trigger _310_note_policy after update of state on private.mails
+  for each row when (new.state = 'sent' and new.campaign_id is not null and new.category_id = 'policy')
+  execute function private.tg_mails__note_policy();
+
+-- While mails wait, the date that people see stays honest: no sooner than 14 days from now.
+create function private.settle_policy_mailings(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  update public.policy_versions v set effective_at = p_now + interval '336 hours'
+    from private.policy_mailings m
+    where m.version = v.version and v.mailed_at is null and v.effective_at < p_now + interval '336 hours'
+      and (m.fanned_out_at is null or exists (
+        select from private.mails x where x.campaign_id = m.campaign_id and x.state = 'waiting'));
+  update public.policy_versions v set mailed_at = p_now
+    from private.policy_mailings m
+    where m.version = v.version and v.mailed_at is null and m.fanned_out_at is not null and not exists (
+      select from private.mails x where x.campaign_id = m.campaign_id and x.state = 'waiting');
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.settle_policy_mailings(timestamptz) is
+  'Housekeeping: a mailing is done when no mail is left; one that is not puts the date off (P11.1).';
+
+create function worker.announce_policy(p_url text, p_summary text, p_effective_at timestamptz) returns int
+language sql volatile security invoker set search_path = '' as $$
+  select private.announce_policy(p_url, p_summary, p_effective_at)
+$$;
+comment on function worker.announce_policy(text, text, timestamptz) is
+  'Announces a new version of the privacy policy and begins to mail it to everybody; at least 14 days ahead (P11.1).';
+
+insert into private.settings (key, value, description) values
+  ('policy_mail_batch', '5000', 'How many mails about a change of the policy are queued at once.');
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('mail_policies', 'private.mail_policies', 910),
+  ('settle_policy_mailings', 'private.settle_policy_mailings', 911);
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.announce_policy', 'Writes versions and the outbox, on which service_role has no rights.'),
+  ('private.tg_mails__note_policy', 'Runs with whatever settles a mail.');
+
+-- ==== sql/90_privacy/policy_acceptances.sql
+
+-- public.policy_acceptances; public.list_policies(), private.accept_by_use(user, method)
+-- Why:     using the product after a version took effect is recorded as accepting it, once, with version and method;
+--          using it during the notice is not, and whoever disagrees closes the account before (P11.3). It is never
+--          consent to anything that needs one.
+-- Caller:  triggers on sessions (signing in, and each renewal of a session, which only a front end in use asks for) and
+--          on accounts (sign-up). DEFINER: the role of Auth has no rights here.
+-- Errors:  NX903 a record is to be changed.
+-- Repeat:  safe: one row per person and version.
+
+create table public.policy_acceptances (
+  user_id uuid not null references auth.users (id) on delete cascade,
+  version int not null references public.policy_versions (version),
+  accepted_at timestamptz not null,
+  method text not null,
+  primary key (user_id, version),
+  constraint method_is_known check (method in ('sign_up', 'use'))
+);
+create index policy_acceptances_version_idx on public.policy_acceptances (version);
+comment on table public.policy_acceptances is 'Which version of the privacy policy a person accepted, when and how (P11.3).';
+comment on column public.policy_acceptances.accepted_at is 'When, by the clock of the database.';
+comment on column public.policy_acceptances.method is 'sign_up, or use: continued use after it took effect.';
+
+create function private.tg_policy_acceptances__keep() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if tg_op <> 'DELETE' or auth.uid() is not null then
+    perform private.fail('NX903', p_detail := 'policy_acceptances');
+  end if;
+  return old;
+end;
+$$;
+comment on function private.tg_policy_acceptances__keep() is 'Nobody changes the record; rows go with the account.';
+create trigger _100_keep before update or delete on public.policy_acceptances
+  for each row execute function private.tg_policy_acceptances__keep();
+create trigger _110_keep_all before truncate on public.policy_acceptances
+  for each statement execute function private.tg_policy_acceptances__keep();
+
+create function private.accept_by_use(p_user uuid, p_method text, p_now timestamptz default now()) returns boolean
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  insert into public.policy_acceptances (user_id, version, accepted_at, method)
+    select a.user_id, v.version, p_now, p_method
+    from private.accounts a cross join (select private.policy_in_effect(p_now) as version) v
+    where a.user_id = p_user and v.version is not null and (a.state = 'active' or p_method = 'sign_up')
+    on conflict (user_id, version) do nothing;
+  return found;
+end;
+$$;
+comment on function private.accept_by_use(uuid, text, timestamptz) is
+  'Records that the version in effect is accepted, once. Not for a locked account: who is closing it accepts nothing.';
+
+create function private.tg_sessions__accept_policy() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.accept_by_use(new.user_id, 'use');
+  return null;
+end;
+$$;
+comment on function private.tg_sessions__accept_policy() is 'AFTER INSERT OR UPDATE on auth.sessions: the product is in use (P11.3).';
+create or replace trigger _320_accept_policy after insert or update of refreshed_at on auth.sessions
+  for each row execute function private.tg_sessions__accept_policy();
+
+-- Whoever signs up while a change is pending accepts what holds now, and is told about the change like everybody.
+create function private.tg_accounts__accept_policy() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.accept_by_use(new.user_id, 'sign_up', new.created_at);
+  perform private.queue_mail(new.user_id, 'policy_change', c.params, concat_ws(':', 'policy', v.version, new.user_id),
+                             new.created_at)
+    from public.policy_versions v
+    join private.policy_mailings m on m.version = v.version
+    join private.mail_campaigns c on c.id = m.campaign_id
+    where v.announced_at < new.created_at and v.version > private.policy_in_effect(new.created_at);
+  return null;
+end;
+$$;
+comment on function private.tg_accounts__accept_policy() is 'AFTER INSERT: signing up accepts the version in effect, and a pending one is mailed at once.';
+create trigger _320_accept_policy after insert on private.accounts
+  for each row execute function private.tg_accounts__accept_policy();
+
+create function private.list_policies(p_now timestamptz default now())
+returns table (version int, state text, url text, summary text, announced_at timestamptz, effective_at timestamptz,
+               accepted_at timestamptz, method text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_user uuid := private.live_person(p_now);
+  v_current int := private.policy_in_effect(p_now);
+begin
+  return query
+    select v.version, case when v.version > v_current then 'pending' when v.version = v_current then 'in_effect'
+                           else 'superseded' end,
+           v.url, v.summary, v.announced_at, v.effective_at, a.accepted_at, a.method
+    from public.policy_versions v
+    left join public.policy_acceptances a on a.version = v.version and a.user_id = v_user
+    order by v.version desc;
+end;
+$$;
+comment on function private.list_policies(timestamptz) is 'Body of public.list_policies().';
+
+create function public.list_policies()
+returns table (version int, state text, url text, summary text, announced_at timestamptz, effective_at timestamptz,
+               accepted_at timestamptz, method text)
+language sql volatile security invoker set search_path = '' as $$
+  select p.version, p.state, p.url, p.summary, p.announced_at, p.effective_at, p.accepted_at, p.method from private.list_policies() p
+$$;
+comment on function public.list_policies() is
+  'Versions of the privacy policy, newest first, with what the caller accepted. One that is pending is to be shown in the '
+  'product, with its date and the way to close the account before (P11.2, P11.3).';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_policy_acceptances__keep', 'Raises a registered error for whoever tries, also for people.'),
+  ('private.tg_sessions__accept_policy', 'Runs as the role of Auth, which has no rights on our schemas.'),
+  ('private.tg_accounts__accept_policy', 'Runs as the role of Auth, which has no rights on our schemas.'),
+  ('private.list_policies', 'Reads acceptances for their person in every state of the account.');
+
+-- ==== sql/90_privacy/incidents.sql
+
+-- private.incidents, private.incident_recipients, private.incident_events
+-- Why:     after a breach every affected person is mailed within 72 hours of awareness, whatever they chose about mails,
+--          and across an outage of the mail provider; it can be proven for each of them, and the authority gets a
+--          timeline (P3.10, articles 33 and 34 GDPR).
+-- Caller:  handle_incidents.sql.
+-- Errors:  NX951 what is on record is to be changed.
+-- Clock:   notify_by = aware_at + 72 hours, by a constraint; aware_at never changes.
+
+create table private.incidents (
+  id uuid primary key default gen_random_uuid(),
+  aware_at timestamptz not null,
+  notify_by timestamptz not null,
+  opened_at timestamptz not null,
+  title text not null,
+  happened text not null,
+  affected text not null,
+  doing text not null,
+  advice text not null,
+  affected_query text,
+  frozen_at timestamptz,
+  affected_count bigint,
+  campaign_id uuid unique references private.mail_campaigns (id),
+  authority_told_at timestamptz,
+  authority_reference text,
+  warned_at timestamptz,
+  missed_at timestamptz,
+  constraint within_72_hours_of_awareness check (notify_by = aware_at + interval '72 hours'), -- P3.10
+  constraint aware_before_it_was_opened check (aware_at <= opened_at),
+  constraint frozen_is_complete check (
+    (frozen_at is null) = (affected_count is null) and (frozen_at is null) = (affected_query is null)),
+  constraint authority_has_a_reference check ((authority_told_at is null) = (authority_reference is null)),
+  constraint texts_are_given check (length(title) between 5 and 120 and length(happened) between 20 and 2000
+    and length(affected) between 5 and 2000 and length(doing) between 10 and 2000 and length(advice) between 10 and 2000)
+);
+comment on table private.incidents is 'Breaches of personal data, with what people and the authority are told.';
+comment on column private.incidents.aware_at is 'When the service became aware: the clock of 72 hours starts here and never moves.';
+comment on column private.incidents.affected_query is 'By what the affected were found.';
+
+create table private.incident_recipients (
+  id uuid primary key default gen_random_uuid(),
+  incident_id uuid not null references private.incidents (id),
+  user_id uuid references auth.users (id) on delete set null,
+  mail_id uuid unique,
+  provider_id text,
+  sent_at timestamptz,
+  delivered_at timestamptz,
+  bounced_at timestamptz,
+  failed_code text,
+  unique (incident_id, user_id)
+);
+create index incident_recipients_user_id_idx on private.incident_recipients (user_id);
+comment on table private.incident_recipients is
+  'Who was affected, frozen, with the proof of each mail. Outlives the send log; names nobody who was erased.';
+
+create table private.incident_events (
+  id uuid primary key default gen_random_uuid(),
+  incident_id uuid not null references private.incidents (id),
+  at timestamptz not null,
+  event text not null,
+  details jsonb not null default '{}',
+  constraint event_is_snake_case check (event ~ '^[a-z][a-z0-9_]{2,40}$'),
+  constraint details_hold_codes_and_counts check (not jsonb_path_exists(
+    details, '$.** ? (@.type() == "string" && !(@ like_regex "^[A-Za-z0-9_.:+-]{0,64}$"))'))
+);
+create index incident_events_incident_id_at_idx on private.incident_events (incident_id, at);
+comment on table private.incident_events is 'What was done about an incident and when: the timeline for the authority.';
+
+create function private.tg_incidents__keep() returns trigger
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if tg_op <> 'UPDATE' or (new.id, new.aware_at, new.notify_by, new.opened_at) is distinct from (old.id, old.aware_at, old.notify_by, old.opened_at)
+     or old.frozen_at is not null and (new.title, new.happened, new.affected, new.doing, new.advice, new.affected_query, new.frozen_at,
+          new.affected_count, new.campaign_id) is distinct from (old.title, old.happened, old.affected, old.doing, old.advice,
+          old.affected_query, old.frozen_at, old.affected_count, old.campaign_id)
+     or old.authority_told_at is not null and (new.authority_told_at, new.authority_reference) is distinct from (old.authority_told_at, old.authority_reference) then
+    perform private.fail('NX951');
+  end if;
+  return new;
+end;
+$$;
+comment on function private.tg_incidents__keep() is 'aware_at never changes; once the affected are frozen, neither they nor the words do (P3.10).';
+create trigger _100_keep before update or delete on private.incidents
+  for each row execute function private.tg_incidents__keep();
+create trigger _110_keep_all before truncate on private.incidents
+  for each statement execute function private.tg_incidents__keep();
+
+create function private.tg_incident_recipients__keep() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if tg_op in ('DELETE', 'TRUNCATE') or tg_op = 'INSERT' and exists (
+       select from private.incidents i where i.id = new.incident_id and i.frozen_at is not null)
+     or tg_op = 'UPDATE' and ((new.id, new.incident_id) is distinct from (old.id, old.incident_id)
+       or new.user_id is distinct from old.user_id and new.user_id is not null
+       or old.mail_id is not null and new.mail_id is distinct from old.mail_id
+       or old.sent_at is not null and new.sent_at is distinct from old.sent_at) then
+    perform private.fail('NX951');
+  end if;
+  return new;
+end;
+$$;
+comment on function private.tg_incident_recipients__keep() is
+  'The affected are frozen: nobody is added or taken out; an erasure takes out whom a row names, never the row.';
+create trigger _100_keep before insert or update or delete on private.incident_recipients
+  for each row execute function private.tg_incident_recipients__keep();
+create trigger _110_keep_all before truncate on private.incident_recipients
+  for each statement execute function private.tg_incident_recipients__keep();
+
+create function private.tg_incident_events__append_only() returns trigger
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform private.fail('NX951');
+  return null;
+end;
+$$;
+comment on function private.tg_incident_events__append_only() is 'The timeline is only ever added to.';
+create trigger _100_append_only before update or delete on private.incident_events
+  for each row execute function private.tg_incident_events__append_only();
+create trigger _110_keep_all before truncate on private.incident_events
+  for each statement execute function private.tg_incident_events__append_only();
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_incident_recipients__keep', 'Also runs when Auth deletes a user, whose role has no rights here.');
+
+-- ==== sql/90_privacy/handle_incidents.sql
+
+-- worker.open_incident(…), private.freeze_affected(incident, query), worker.record_authority_notice(incident, reference),
+-- worker.report_incident(incident), private.watch_incidents(now)
+-- Why:     what is done about a breach, step by step, with an alarm before the 72 hours are over (P3.10).
+-- Caller:  service_role, for whoever operates the service; freezing takes a query, so a DBA does it. DEFINER bodies.
+-- Errors:  NX950 no such incident. NX952 the affected are frozen already. NX002 an argument.
+-- Repeat:  opening makes a new incident; freezing happens once; the rest is safe.
+-- Locks:   the incident, then mails.
+
+create function private.note_incident(p_incident uuid, p_event text, p_details jsonb, p_now timestamptz default now()) returns void
+language sql volatile security invoker set search_path = '' as $$
+  insert into private.incident_events (incident_id, at, event, details) values (p_incident, p_now, p_event, coalesce(p_details, '{}'))
+$$;
+comment on function private.note_incident(uuid, text, jsonb, timestamptz) is 'Adds to the timeline of an incident.';
+
+create function private.open_incident(
+  p_aware_at timestamptz, p_title text, p_happened text, p_affected text, p_doing text, p_advice text,
+  p_now timestamptz default now()
+) returns uuid
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_incident uuid;
+begin
+  if p_aware_at is null or p_aware_at > p_now then
+    perform private.fail('NX002', p_detail := 'p_aware_at');
+  end if;
+  insert into private.incidents (aware_at, notify_by, opened_at, title, happened, affected, doing, advice)
+    values (p_aware_at, p_aware_at + interval '72 hours', p_now, p_title, p_happened, p_affected, p_doing, p_advice)
+    returning id into v_incident;
+  perform private.note_incident(v_incident, 'became_aware', null, p_aware_at);
+  perform private.note_incident(v_incident, 'opened', null, p_now);
+  perform private.audit('incident_opened', 'incident', v_incident, p_now := p_now);
+  return v_incident;
+end;
+$$;
+comment on function private.open_incident(timestamptz, text, text, text, text, text, timestamptz) is 'Body of worker.open_incident().';
+
+-- INVOKER and granted to nobody: a query is run with the rights of the DBA who gives it.
+create function private.freeze_affected(p_incident uuid, p_query text, p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_incident private.incidents;
+  v_campaign uuid;
+  v_users uuid[];
+begin
+  select * into v_incident from private.incidents i where i.id = p_incident for update;
+  if not found then
+    perform private.fail('NX950');
+  elsif v_incident.frozen_at is not null then
+    perform private.fail('NX952');
+  end if;
+  execute format('select array_agg(distinct u.id) from auth.users u join (%s) as q (user_id) on q.user_id = u.id', p_query) into v_users;
+  v_users := coalesce(v_users, '{}');
+  insert into private.mail_campaigns (template_id, category_id, params, created_at, give_up_at)
+    values ('incident', 'security', jsonb_build_object('title', v_incident.title, 'happened', v_incident.happened,
+              'affected', v_incident.affected, 'doing', v_incident.doing, 'advice', v_incident.advice,
+              'aware_at', v_incident.aware_at), p_now, p_now + interval '30 days')
+    returning id into v_campaign;
+  perform private.queue_campaign(v_campaign, v_users, p_now);
+  insert into private.incident_recipients (incident_id, user_id, mail_id)
+    select p_incident, u, (select m.id from private.mails m where m.campaign_id = v_campaign and m.user_id = u) from unnest(v_users) u;
+  update private.incidents i set frozen_at = p_now, affected_query = p_query, affected_count = cardinality(v_users),
+      campaign_id = v_campaign where i.id = p_incident;
+  perform private.note_incident(p_incident, 'affected_frozen', jsonb_build_object('count', cardinality(v_users)), p_now);
+  return cardinality(v_users);
+end;
+$$;
+comment on function private.freeze_affected(uuid, text, timestamptz) is
+  'Runs a query that gives ids of people, freezes who was affected, and queues a mail to each; returns how many. For DBAs.';
+
+create function private.tg_mails__prove_incident() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  update private.incident_recipients r
+    set sent_at = coalesce(r.sent_at, new.sent_at), provider_id = coalesce(new.provider_id, r.provider_id),
+        delivered_at = coalesce(r.delivered_at, new.delivered_at), bounced_at = coalesce(r.bounced_at, new.bounced_at),
+        failed_code = case when new.state = 'failed' then new.last_code else r.failed_code end
+    where r.mail_id = new.id;
+  return null;
+end;
+$$;
+comment on function private.tg_mails__prove_incident() is 'AFTER UPDATE: what became of the mail is copied to the proof, which outlives the send log.';
+create trigger _320_prove_incident after update on private.mails
+  for each row when (new.template_id = 'incident') execute function private.tg_mails__prove_incident();
+
+create function private.record_authority_notice(p_incident uuid, p_reference text, p_now timestamptz default now()) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if coalesce(p_reference, '') !~ '^[A-Za-z0-9_./:-]{1,100}$' then
+    perform private.fail('NX002', p_detail := 'p_reference');
+  end if;
+  update private.incidents i set authority_told_at = p_now, authority_reference = p_reference
+    where i.id = p_incident and i.authority_reference is distinct from p_reference;
+  if found then
+    perform private.note_incident(p_incident, 'authority_told', null, p_now);
+  elsif not exists (select from private.incidents i where i.id = p_incident) then
+    perform private.fail('NX950');
+  end if;
+end;
+$$;
+comment on function private.record_authority_notice(uuid, text, timestamptz) is 'Body of worker.record_authority_notice().';
+
+-- Each alarm is a dead letter, which the operator's metrics count.
+create function private.watch_incidents(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_incident private.incidents;
+  v_code text;
+  v_count bigint := 0;
+begin
+  for v_incident in
+    select i.* from private.incidents i
+    where i.missed_at is null and i.notify_by - private.setting_interval('incident_warning') <= p_now
+      and (i.frozen_at is null or i.authority_told_at is null or exists (
+        select from private.incident_recipients r where r.incident_id = i.id and r.sent_at is null)) for update
+  loop
+    v_code := case when v_incident.notify_by <= p_now then 'deadline_missed' when v_incident.warned_at is null then 'deadline_near' end;
+    continue when v_code is null;
+    update private.incidents i set warned_at = coalesce(i.warned_at, p_now),
+        missed_at = case when v_code = 'deadline_missed' then p_now end where i.id = v_incident.id;
+    perform private.note_incident(v_incident.id, v_code, null, p_now);
+    insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at)
+      values ('incident', v_incident.id, 0, v_code, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.watch_incidents(timestamptz) is
+  'Housekeeping: an alarm before the 72 hours are over, while somebody affected or the authority is not told yet.';
+
+create function private.report_incident(p_incident uuid) returns table (at timestamptz, event text, people bigint)
+language plpgsql stable security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+  if not exists (select from private.incidents i where i.id = p_incident) then
+    perform private.fail('NX950');
+  end if;
+  return query
+    select e.at, e.event, (e.details ->> 'count')::bigint from private.incident_events e where e.incident_id = p_incident
+    union all
+    select min(r.sent_at), 'first_mail_sent', null::bigint from private.incident_recipients r where r.incident_id = p_incident having min(r.sent_at) is not null
+    union all
+    select max(r.sent_at), 'last_mail_sent', count(r.sent_at) from private.incident_recipients r where r.incident_id = p_incident having max(r.sent_at) is not null
+    union all
+    select max(r.delivered_at), 'last_mail_delivered', count(r.delivered_at) from private.incident_recipients r where r.incident_id = p_incident having max(r.delivered_at) is not null
+    union all
+    select max(r.bounced_at), 'last_mail_bounced', count(r.bounced_at) from private.incident_recipients r where r.incident_id = p_incident having max(r.bounced_at) is not null
+    order by 1, 2;
+end;
+$$;
+comment on function private.report_incident(uuid) is 'Body of worker.report_incident().';
+
+create function worker.open_incident(
+  p_aware_at timestamptz, p_title text, p_happened text, p_affected text, p_doing text, p_advice text
+) returns uuid
+language sql volatile security invoker set search_path = '' as $$
+  select private.open_incident(p_aware_at, p_title, p_happened, p_affected, p_doing, p_advice)
+$$;
+comment on function worker.open_incident(timestamptz, text, text, text, text, text) is
+  'Puts a breach on record with the words for those affected; the 72 hours run from p_aware_at (P3.10).';
+
+create function worker.record_authority_notice(p_incident uuid, p_reference text) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.record_authority_notice(p_incident, p_reference)
+$$;
+comment on function worker.record_authority_notice(uuid, text) is 'Notes that the authority was told, and its reference.';
+
+create function worker.report_incident(p_incident uuid) returns table (at timestamptz, event text, people bigint)
+language sql stable security invoker set search_path = '' as $$
+  select r.at, r.event, r.people from private.report_incident(p_incident) r
+$$;
+comment on function worker.report_incident(uuid) is 'The timeline for the authority: what was done when, and how many were reached. Names nobody.';
+
+insert into private.settings (key, value, description) values
+  ('incident_warning', '"24 hours"', 'How long before the 72 hours are over an alarm is raised.');
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('watch_incidents', 'private.watch_incidents', 920);
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.open_incident', 'Writes incidents, on which service_role has no rights.'),
+  ('private.record_authority_notice', 'Writes incidents, on which service_role has no rights.'),
+  ('private.report_incident', 'Reads incidents, on which service_role has no rights.'),
+  ('private.tg_mails__prove_incident', 'Runs with whatever settles a mail.');
+
 -- ==== sql/90_privacy/data_catalogue.sql
 
 -- What this context holds, for the data catalogue.
@@ -1892,8 +2512,25 @@ select private.register_data('private.legal_holds', 'subject_id', 'legal_duty', 
   p_retain_for => '3 years', p_anchor => 'closed', p_notes => '{"categories": "Categories of the data catalogue."}');
 select private.register_data('queue.erasure', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
 select private.register_data('private.data_sources', 'none', 'legal_duty', 'keep_nonpersonal', '{"system.operations": "subject source"}');
+<<<<<<< HEAD
 select private.register_data('private.retention_rules', 'none', 'legal_duty', 'keep_nonpersonal',
   '{"system.operations": "relation anchor_column keep slack applied_by condition reason"}');
+=======
+select private.register_data('public.policy_versions', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "version url summary announced_at effective_at last_mailed_at mailed_at"}', p_notes => '{"url": "Where the text of a version is.", "last_mailed_at": "An instant.", "mailed_at": "An instant."}');
+select private.register_data('private.policy_mailings', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "version campaign_id last_user_id fanned_out_at"}', p_notes => '{"last_user_id": "How far the batches have come; empty when they are done."}');
+select private.register_data('public.policy_acceptances', 'user_id', 'legal_duty', 'delete_row',
+  '{"user.unique_id": "user_id", "user.privacy_preferences": "version accepted_at method"}', 'policy_acceptances');
+select private.register_data('private.incidents', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "id aware_at notify_by opened_at title happened affected doing advice affected_query frozen_at affected_count campaign_id authority_told_at authority_reference warned_at missed_at"}');
+select private.register_data('private.incident_events', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "id incident_id at event details"}', p_notes => '{"details": "Codes and counts."}');
+select private.register_data('private.incident_recipients', 'user_id', 'legal_duty', 'nullify',
+  '{"user.unique_id": "user_id", "system.operations": "id incident_id mail_id provider_id sent_at delivered_at bounced_at failed_code"}',
+  p_notes => '{"provider_id": "Id of a message."}',
+  p_erase_of => '{"id": "keep_nonpersonal", "incident_id": "keep_nonpersonal", "mail_id": "keep_nonpersonal", "provider_id": "keep_nonpersonal", "sent_at": "keep_nonpersonal", "delivered_at": "keep_nonpersonal", "bounced_at": "keep_nonpersonal", "failed_code": "keep_nonpersonal"}');
+>>>>>>> a7da337 (Policy versions with the 14-day rule, acceptance by use, and incidents with proof of each mail (P3.10, P11.1 to P11.3))
 
 -- ==== sql/90_privacy/hold_guards.sql
 
@@ -2014,3 +2651,52 @@ grant execute on function public.my_data() to authenticated;
 -- Nobody through the API.
 
 alter table private.retention_rules enable row level security;
+
+-- ==== policies/90_privacy/policy_versions.sql
+
+-- Everybody who is signed in reads the versions; they are announced by whoever operates the service.
+
+alter table private.policy_mailings enable row level security;
+
+alter table public.policy_versions enable row level security;
+revoke all on public.policy_versions from public, anon, authenticated, service_role;
+grant select on public.policy_versions to authenticated;
+create policy policy_versions_select_signed_in on public.policy_versions for select to authenticated
+  using ((select private.session_is_live()));
+
+grant execute on function private.announce_policy(text, text, timestamptz, timestamptz) to service_role;
+grant execute on function worker.announce_policy(text, text, timestamptz) to service_role;
+
+-- ==== policies/90_privacy/policy_acceptances.sql
+
+-- A person reads their own record in every state of the account; it is written by triggers alone (P11.3).
+
+alter table public.policy_acceptances enable row level security;
+revoke all on public.policy_acceptances from public, anon, authenticated, service_role;
+grant select on public.policy_acceptances to authenticated;
+create policy policy_acceptances_select_owner on public.policy_acceptances for select to authenticated
+  using (user_id = (select auth.uid()));
+create policy policy_acceptances_all_live_session on public.policy_acceptances as restrictive for all to authenticated
+  using ((select private.session_is_live()));
+
+grant execute on function private.list_policies(timestamptz) to authenticated;
+grant execute on function public.list_policies() to authenticated;
+
+-- ==== policies/90_privacy/incidents.sql
+
+-- Nobody reaches the records but through functions of schema worker.
+
+alter table private.incidents enable row level security;
+alter table private.incident_recipients enable row level security;
+alter table private.incident_events enable row level security;
+
+-- ==== policies/90_privacy/handle_incidents.sql
+
+-- Incidents are handled by whoever operates the service; freezing the affected is for DBAs alone.
+
+grant execute on function private.open_incident(timestamptz, text, text, text, text, text, timestamptz) to service_role;
+grant execute on function private.record_authority_notice(uuid, text, timestamptz) to service_role;
+grant execute on function private.report_incident(uuid) to service_role;
+grant execute on function worker.open_incident(timestamptz, text, text, text, text, text) to service_role;
+grant execute on function worker.record_authority_notice(uuid, text) to service_role;
+grant execute on function worker.report_incident(uuid) to service_role;
