@@ -2512,10 +2512,8 @@ select private.register_data('private.legal_holds', 'subject_id', 'legal_duty', 
   p_retain_for => '3 years', p_anchor => 'closed', p_notes => '{"categories": "Categories of the data catalogue."}');
 select private.register_data('queue.erasure', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
 select private.register_data('private.data_sources', 'none', 'legal_duty', 'keep_nonpersonal', '{"system.operations": "subject source"}');
-<<<<<<< HEAD
 select private.register_data('private.retention_rules', 'none', 'legal_duty', 'keep_nonpersonal',
   '{"system.operations": "relation anchor_column keep slack applied_by condition reason"}');
-=======
 select private.register_data('public.policy_versions', 'none', 'legal_duty', 'keep_nonpersonal',
   '{"system.operations": "version url summary announced_at effective_at last_mailed_at mailed_at"}', p_notes => '{"url": "Where the text of a version is.", "last_mailed_at": "An instant.", "mailed_at": "An instant."}');
 select private.register_data('private.policy_mailings', 'none', 'legal_duty', 'keep_nonpersonal',
@@ -2530,7 +2528,6 @@ select private.register_data('private.incident_recipients', 'user_id', 'legal_du
   '{"user.unique_id": "user_id", "system.operations": "id incident_id mail_id provider_id sent_at delivered_at bounced_at failed_code"}',
   p_notes => '{"provider_id": "Id of a message."}',
   p_erase_of => '{"id": "keep_nonpersonal", "incident_id": "keep_nonpersonal", "mail_id": "keep_nonpersonal", "provider_id": "keep_nonpersonal", "sent_at": "keep_nonpersonal", "delivered_at": "keep_nonpersonal", "bounced_at": "keep_nonpersonal", "failed_code": "keep_nonpersonal"}');
->>>>>>> a7da337 (Policy versions with the 14-day rule, acceptance by use, and incidents with proof of each mail (P3.10, P11.1 to P11.3))
 
 -- ==== sql/90_privacy/hold_guards.sql
 
