@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = {"system", "version", "scenario", "metric", "value", "unit"}
 
