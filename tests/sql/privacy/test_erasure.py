@@ -358,3 +358,22 @@ def test_an_erasure_that_has_ended_names_nobody(db: Connection) -> None:
 def test_people_do_not_reach_the_tables(db: Connection, name: str) -> None:
     with denied(db, "42501"), acting_as(db, create_person(db)):
         db.execute(f"select from private.{name}")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("x ann@people.example.", True),
+        ('{"who": "ann@people.example"}', True),
+        ("joann@people.example", False),
+        ("ann@people.example.org", False),
+        ("id=123456789;", True),
+        ("9123456789", False),
+        ("1234567890", False),
+        ("\\\\x" + "ann@people.example".encode().hex(), True),
+    ],
+)
+def test_a_mention_is_a_whole_word(db: Connection, text: str, is_found: bool) -> None:
+    """Somebody else's address or number is nobody's trace."""
+    pattern = "select lower(%s) ~ private.mention_pattern(array['ann@people.example', '123456789'])"
+    assert scalar(db, pattern, text) is is_found
