@@ -1280,27 +1280,30 @@ begin
     v_where := null;  -- its rows stay: no column of them may mention the person
   end if;
   execute format('select count(*) from (select 1 from %s t where %s limit 1000) x', p_relation,
-    coalesce(v_where, 'lower(t::text) like any ($2)')) using p_person, private.needles(p_identifiers) into v_count;
+    coalesce(v_where, 'lower(t::text) ~ $2')) using p_person, private.mention_pattern(p_identifiers) into v_count;
   return v_count;
 end;
 $$;
 comment on function private.sweep(text, uuid, text[]) is
   'How many rows still belong to the person, or, where rows belong to nobody, still mention them; at most 1000 are counted.';
 
-create function private.needles(p_identifiers text[]) returns text[]
+-- Whole words only: the id of an account on a platform may be a number that stands inside many others, and an address the
+-- end of somebody else's.
+create function private.mention_pattern(p_identifiers text[]) returns text
 language sql immutable security invoker set search_path = '' as $$
-  select array(
-    select '%' || replace(replace(replace(form, '\', '\\'), '%', '\%'), '_', '\_') || '%'
-    from unnest(p_identifiers) word
-    cross join lateral unnest(array[word, encode(convert_to(word, 'UTF8'), 'hex')]) form)
+  select '(?<![0-9a-z._%+-])(' || string_agg(regexp_replace(word, '([^0-9a-z])', '\\\1', 'g'), '|')
+         || ')(?![0-9a-z]|[._-][0-9a-z])|' || string_agg(encode(convert_to(word, 'UTF8'), 'hex'), '|')
+  from unnest(p_identifiers) word
 $$;
-comment on function private.needles(text[]) is 'Patterns for LIKE that find these words, in plain and in hexadecimal.';
+comment on function private.mention_pattern(text[]) is
+  'A regular expression that finds these words in lower case, in plain and, as bytes show, anywhere in hexadecimal.';
 
 create function private.erase_traces_of_auth(p_person uuid, p_identifiers text[]) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
   delete from auth.audit_log_entries e
-    where lower(e.payload::text) like any (private.needles(p_identifiers));
+    where lower(e.payload::text) ~ private.mention_pattern(array(
+      select i from unnest(p_identifiers) i where i = p_person::text or i like '%_@_%'));
   if to_regclass('auth.saml_relay_states') is not null then
     execute 'delete from auth.saml_relay_states r where lower(r.for_email) = any ($1)' using p_identifiers;
   end if;
