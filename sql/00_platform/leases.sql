@@ -79,10 +79,16 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_dead uuid[];
 begin
-  with dead as (
-    update private.workers w set stopped_at = coalesce(w.stopped_at, p_now), released_at = p_now
+  -- Whoever holds a worker's row is releasing it already, or reports for it at this moment: both need no help, and two
+  -- claims that waited for each other's rows would be a deadlock.
+  with silent as (
+    select w.id from private.workers w
     where w.released_at is null
       and w.heartbeat_at < p_now - make_interval(secs => private.setting_int('lease_seconds'))
+    order by w.id for update skip locked
+  ), dead as (
+    update private.workers w set stopped_at = coalesce(w.stopped_at, p_now), released_at = p_now
+    from silent s where w.id = s.id
     returning w.id
   )
   select array_agg(d.id) into v_dead from dead d;
