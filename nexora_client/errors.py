@@ -312,6 +312,7 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX903": Forbidden,
     "NX904": Forbidden,
     "NX905": Forbidden,
+    "NX906": Forbidden,
     "NX910": WrongState,
     "NX911": NotFound,
     "NX913": WrongState,

@@ -268,3 +268,22 @@
 \ir ../policies/90_privacy/policy_acceptances.sql
 \ir ../policies/90_privacy/incidents.sql
 \ir ../policies/90_privacy/handle_incidents.sql
+
+-- 95_attestation: proof that the promises are kept
+\ir 95_attestation/errors.sql
+\ir 95_attestation/promises.sql
+\ir 95_attestation/guards.sql
+\ir 95_attestation/reading.sql
+\ir 95_attestation/collection.sql
+\ir 95_attestation/security.sql
+\ir 95_attestation/accounts.sql
+\ir 95_attestation/rights.sql
+\ir 95_attestation/erasure.sql
+\ir 95_attestation/attest.sql
+\ir 95_attestation/attestations.sql
+\ir 95_attestation/data_catalogue.sql
+\ir ../policies/95_attestation/attest.sql
+\ir ../policies/95_attestation/attestations.sql
+
+-- 99_seal: what stands here by now is what has to be there
+\ir 99_seal/seal.sql

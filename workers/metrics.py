@@ -78,6 +78,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.attestation_failures = Gauge(
+            "nexora_attestation_failures",
+            "Promises that the last attestation could not prove, and faults of the chain of results.",
+            registry=self.registry,
+        )
+        self.attested = Gauge(
+            "nexora_attestation_timestamp_seconds",
+            "When this process last attested, in seconds since 1970.",
+            registry=self.registry,
+        )
+
     def render(self) -> tuple[bytes, str]:
         """The current values, and the content type to send them with."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -18,10 +18,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from workers import http
+from workers.attestation import Surroundings, attest_daily
 from workers.errors import AccessRefusedError, ConfigurationError, ContractMismatchError, GatewayError
 from workers.gateway import Gateway
 from workers.jobs import backoff_seconds, pause
@@ -52,6 +54,8 @@ __all__ = ["run_worker"]
 
 _LOOP_TIMEOUT: Final = 30.0
 _HOUSEKEEPING_SECONDS: Final = 300.0
+_ATTESTATION_SECONDS: Final = 3600.0
+"""How often a worker looks whether the day's attestation is due."""
 _LANE_POLL_SECONDS: Final = 2.0
 _LOCATION_POLL_SECONDS: Final = 15.0
 _LANE_LIMIT: Final = 20
@@ -93,6 +97,12 @@ class _Worker:
         self._erasers: Mapping[
             str, OutsideEraser
         ] = {}  # processors that keep something get theirs with billing
+        self._surroundings = Surroundings(
+            root=Path(__file__).parents[1],
+            keyring=vault.keyring,
+            supabase_url=settings.supabase_url,
+            api_key=settings.supabase_secret_key.get_secret_value(),
+        )
         self._scheduler = Scheduler()
         self._countries: CountryTable | None = None
         context = WebContext(
@@ -122,6 +132,7 @@ class _Worker:
             asyncio.create_task(self._web.serve(), name="web"),
         ]
         self._scheduler.every(_HOUSEKEEPING_SECONDS, self._keep_house, name="housekeeping", first_after=5.0)
+        self._scheduler.every(_ATTESTATION_SECONDS, self._attest, name="attestation", first_after=90.0)
         self._scheduler.start()
         log.info("worker_started", port=self._web.port, pid=os.getpid())
         stop = asyncio.create_task(self.process.stopping.wait(), name="stop")
@@ -220,6 +231,9 @@ class _Worker:
 
     async def _keep_house(self) -> None:
         await run_housekeeping(self._gateway)
+
+    async def _attest(self) -> None:
+        await attest_daily(self._gateway, self._surroundings, self._metrics)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from workers.attestation.secrets import kinds_in
+
 from workers.schema import sqltext
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,21 +127,6 @@ _HOSTS = re.compile(
 _SHARED = re.compile(
     r"\.\." + "/" + r"shared\b|/work/" + r"(?:main|shared)\b|/tmp" + r"/(?:contract|lab|stack_ready)"
 )
-_SECRETS = {
-    "API key": r"sb_(?:secret|publishable)_[A-Za-z0-9_-]{16,}",
-    "JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.",
-    "private key": "-----BEGIN (?:[A-Z]+ )?PRIVATE" + " KEY-----",
-    "cloud access key": r"\bAKIA[0-9A-Z]{16}\b",
-    "payment key": r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
-    "forge token": r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,})",
-    "AI provider key": r"\b(?:gsk|sk-ant|sk-proj)[_-][A-Za-z0-9_-]{20,}",
-    "mail key": r"\bre_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}",
-    "chat token": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
-    "password in a URL": r"\bpostgres(?:ql)?://[\w.-]+:[^\s@{}<>$*'\"]+@",
-    "keyring": r'"key":\s*"[A-Za-z0-9+/]{43}="',
-}
-
-
 def registry_hosts(path: str, text: str) -> Iterator[str]:
     yield from _matches(path, text, _HOSTS)
 
@@ -150,9 +137,8 @@ def machine_paths(path: str, text: str) -> Iterator[str]:
 
 def secrets(path: str, text: str) -> Iterator[str]:
     """Strings in the form of a credential. Only their kind is named: a test's output is read by many."""
-    for kind, pattern in _SECRETS.items():
-        for match in re.finditer(pattern, text):
-            yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {kind}"
+    for line, kind in kinds_in(text):
+        yield f"{path}:{line}: {kind}"
 
 
 def _matches(path: str, text: str, pattern: re.Pattern[str]) -> Iterator[str]:

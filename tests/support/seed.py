@@ -128,7 +128,7 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         (feed, user, hashlib.sha256(marker.encode()).hexdigest()),
     )
     db.execute("select private.note_local_times(array[%s]::uuid[], 'Europe/Berlin', null)", (target,))
-    db.execute("select private.log_choice(%s, 'product_improvement', false, 'settings')", (user,))
+    db.execute("update public.preferences set product_analytics = false where user_id = %s", (user,))
     db.execute("select private.set_mail_preference(%s, 'product', false, 'settings')", (user,))
     _insert(
         db, "public.billing_invoices", user_id=user, number=marker, issued_at="2026-01-31", billed_to=marker,

@@ -25,6 +25,13 @@ from supabase import AsyncClient, AsyncClientOptions
 
 from workers import http
 from workers.gateway.answers import UNREADABLE_ANSWER
+from workers.gateway.attestation import (
+    AttestationCalls,
+    AttestationHead,
+    AttestedCheck,
+    PromiseText,
+    StoredAttestation,
+)
 from workers.gateway.calendar import CalendarCalls, CalendarEvent, CalendarFeed
 from workers.gateway.connections import ConnectionCalls
 from workers.gateway.erasure import ErasureCalls, ErasureErrands, ErasureStep, OutsideAccount, StoredFile
@@ -64,6 +71,8 @@ from workers.settings import WorkerSettings
 
 __all__ = [
     "UNREADABLE_ANSWER",
+    "AttestationHead",
+    "AttestedCheck",
     "CalendarEvent",
     "CalendarFeed",
     "ClaimedJob",
@@ -85,10 +94,12 @@ __all__ = [
     "OAuthFlow",
     "OutcomeName",
     "OutsideAccount",
+    "PromiseText",
     "ReportAnswer",
     "ResolvedConnection",
     "RevocationResult",
     "SealedRecord",
+    "StoredAttestation",
     "StoredFile",
     "TargetResult",
     "TokenLease",
@@ -108,6 +119,7 @@ class Gateway(
     CalendarCalls,
     ErasureCalls,
     LegalHoldCalls,
+    AttestationCalls,
 ):
     """The worker's view of the database.
 

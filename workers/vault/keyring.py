@@ -36,6 +36,7 @@ from workers.vault.secret import SecretToken
 KEY_BYTES: Final = 32
 KEY_ID: Final = re.compile(r"[a-z0-9]{1,16}")
 _WRAP_LABEL: Final = b"nexora/kek/wrap/v1"
+_ATTESTATION_LABEL: Final = b"nexora/kek/attestation/v1"
 
 
 class KeyringError(Exception):
@@ -59,7 +60,7 @@ class _Key:
     def __init__(self, state: KeyState, material: SecretToken | None) -> None:
         self.state = state
         self.material = material
-        self.wrap_key = None if material is None else _derive_wrap_key(material)
+        self.wrap_key = None if material is None else _derive(material, _WRAP_LABEL)
 
 
 class Keyring:
@@ -114,6 +115,13 @@ class Keyring:
         """The 32-byte wrapping key of `key_id`, or None when the id is unknown or retired."""
         key = self._keys.get(key_id)
         return None if key is None else key.wrap_key
+
+    def attestation_key(self, key_id: str) -> SecretToken | None:
+        """The 32-byte key that signs attestations, derived from `key_id`; None when that is unknown or retired."""
+        key = self._keys.get(key_id)
+        if key is None or key.material is None:
+            return None
+        return _derive(key.material, _ATTESTATION_LABEL)
 
     def with_pending_key(self) -> Self:
         """The next keyring with one more fresh key, pending, under an id that was never used before.
@@ -179,9 +187,9 @@ def new_keyring_json() -> str:
     return Keyring.generate().to_json().reveal()
 
 
-def _derive_wrap_key(material: SecretToken) -> SecretToken:
-    """HKDF-SHA512 with the label of this one use: the key itself never encrypts anything."""
-    derivation = HKDF(algorithm=hashes.SHA512(), length=KEY_BYTES, salt=None, info=_WRAP_LABEL)
+def _derive(material: SecretToken, label: bytes) -> SecretToken:
+    """HKDF-SHA512 with the label of one use: the key itself never encrypts or signs anything."""
+    derivation = HKDF(algorithm=hashes.SHA512(), length=KEY_BYTES, salt=None, info=label)
     return SecretToken(derivation.derive(material.reveal_bytes()))
 
 
