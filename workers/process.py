@@ -69,10 +69,11 @@ class _Worker:
     """Everything that one process runs, put together."""
 
     def __init__(
-        self, settings: WorkerSettings, vault: Vault, gateway: Gateway, metrics: Metrics, web: http.Client
+        self, settings: WorkerSettings, keyring: Keyring, gateway: Gateway, metrics: Metrics, web: http.Client
     ) -> None:
         self._gateway = gateway
-        self._vault = vault
+        self._keyring = keyring
+        self._vault = vault = Vault(keyring)
         self._clients: Mapping[str, PlatformOAuth] = oauth_clients(settings, web)
         self.keeper = TokenKeeper(gateway, vault, self._clients)
         self.process = Process(gateway, settings, metrics)
@@ -99,7 +100,7 @@ class _Worker:
         ] = {}  # processors that keep something get theirs with billing
         self._surroundings = Surroundings(
             root=Path(__file__).parents[1],
-            keyring=vault.keyring,
+            keyring=keyring,
             supabase_url=settings.supabase_url,
             api_key=settings.supabase_secret_key.get_secret_value(),
         )
@@ -233,7 +234,7 @@ class _Worker:
         await run_housekeeping(self._gateway)
 
     async def _attest(self) -> None:
-        await attest_daily(self._gateway, self._surroundings, self._metrics)
+        await attest_daily(self._gateway, self._surroundings, self._keyring, self._metrics)
 
 
 @contextlib.contextmanager
@@ -281,12 +282,12 @@ async def run_worker(settings: WorkerSettings) -> int:
     """
     watch_loop(asyncio.get_running_loop())
     try:
-        vault = Vault(Keyring.from_json(settings.token_keyring.get_secret_value()))
+        keyring = Keyring.from_json(settings.token_keyring.get_secret_value())
     except KeyringError as error:
         raise ConfigurationError("NEXORA_TOKEN_KEYRING", str(error)) from error
     metrics = Metrics()
     async with _clients(settings, metrics) as (gateway, web):
-        worker = _Worker(settings, vault, gateway, metrics, web)
+        worker = _Worker(settings, keyring, gateway, metrics, web)
         with _signals(worker.process):
             try:
                 return await worker.run()

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 from workers.attestation.secrets import kinds_in
-
 from workers.schema import sqltext
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +126,8 @@ _HOSTS = re.compile(
 _SHARED = re.compile(
     r"\.\." + "/" + r"shared\b|/work/" + r"(?:main|shared)\b|/tmp" + r"/(?:contract|lab|stack_ready)"
 )
+
+
 def registry_hosts(path: str, text: str) -> Iterator[str]:
     yield from _matches(path, text, _HOSTS)
 

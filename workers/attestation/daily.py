@@ -13,6 +13,7 @@ from workers.attestation.worker_checks import Surroundings
 from workers.errors import GatewayError
 from workers.logs import get_logger
 from workers.metrics import Metrics
+from workers.vault import Keyring
 
 __all__ = ["attest_daily", "commit_of"]
 
@@ -23,22 +24,23 @@ _VERIFIED: Final = 30
 """So many of the last attestations are verified each time."""
 
 
-async def attest_daily(gateway: AttestationStore, surroundings: Surroundings, metrics: Metrics) -> bool:
+async def attest_daily(
+    gateway: AttestationStore, surroundings: Surroundings, keyring: Keyring, metrics: Metrics
+) -> bool:
     """Attest unless somebody did within the last day; any number of workers may try.
 
     Returns:
         Whether this call stored an attestation. Failures are logged and counted: each is an alarm.
     """
     now = datetime.now(UTC)
-    assert surroundings.keyring is not None
     try:
         head = await gateway.attestation_head()
         if head.attested_at is not None and now - head.attested_at < _EVERY:
             return False
         commit = await asyncio.to_thread(commit_of, surroundings.root)
-        faults = verify_chain(await gateway.list_attestations(_VERIFIED), surroundings.keyring)
+        faults = verify_chain(await gateway.list_attestations(_VERIFIED), keyring)
         attestation = await attest_now(gateway, surroundings, commit=commit, now=now)
-        is_stored = await store(gateway, attestation, surroundings.keyring)
+        is_stored = await store(gateway, attestation, keyring)
     except GatewayError as error:
         log.exception("attestation_not_run", code=error.code)
         return False

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Protocol
 
 from workers.attestation.worker_checks import Surroundings, run_worker_check
 from workers.gateway import AttestationHead, AttestedCheck, PromiseText, StoredAttestation
-from workers.vault import Keyring
+from workers.vault import Keyring, KeyringError
 
 __all__ = ["Attestation", "AttestationStore", "Result", "attest_now", "store", "verify_chain"]
 
@@ -100,7 +100,9 @@ class Attestation:
         return hashlib.sha256(self.document.encode()).hexdigest()
 
 
-async def attest_now(store: AttestationStore, surroundings: Surroundings, *, commit: str, now: datetime) -> Attestation:
+async def attest_now(
+    store: AttestationStore, surroundings: Surroundings, *, commit: str, now: datetime
+) -> Attestation:
     """Run every check, here and in the database. Nothing is stored.
 
     Raises:
@@ -125,7 +127,8 @@ async def store(store: AttestationStore, attestation: Attestation, keyring: Keyr
     """Sign and keep. False: another attestation was stored meanwhile."""
     document = attestation.document
     signature = _signature(keyring, keyring.primary_id, document)
-    assert signature is not None  # the primary key has material
+    if signature is None:
+        raise KeyringError("the primary key has no material")
     return await store.store_attestation(document, signature, keyring.primary_id)
 
 

@@ -76,7 +76,12 @@ async def vault_seals(surroundings: Surroundings) -> Finding:
     faults += ["a record opens in another place"] * sum(_opens(vault, record, other) for other in others)
     faults += ["a changed record opens"] * sum(_opens(vault, other, place) for other in flipped)
     states = [str(state) for state in keyring.states.values()]
-    return faults, {"suite": "AES-256-GCM", "places_tried": len(others), "changes_tried": len(flipped), "keys": states}
+    return faults, {
+        "suite": "AES-256-GCM",
+        "places_tried": len(others),
+        "changes_tried": len(flipped),
+        "keys": states,
+    }
 
 
 def _opens(vault: Vault, record: bytes, place: TokenContext) -> bool:
@@ -111,14 +116,16 @@ async def credentials_from_environment(_surroundings: Surroundings) -> Finding:
     faults = []
     secret_fields = {n: f for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
     canary = uuid.uuid4().hex
-    shown = repr(Settings.model_construct(**{name: SecretStr(canary) for name in secret_fields}))
+    planted: dict[str, Any] = {name: SecretStr(canary) for name in secret_fields}
+    shown = repr(Settings.model_construct(None, **planted))
     if canary in shown:
         faults.append("settings show a secret")
     faults += [f"{name} has a default" for name, field in secret_fields.items() if field.default is not None]
     faults += [
         f"{name} is read as plain text"
         for name, field in Settings.model_fields.items()
-        if name not in secret_fields and name.endswith(("_secret", "_secret_key", "_password", "_api_key", "keyring"))
+        if name not in secret_fields
+        and name.endswith(("_secret", "_secret_key", "_password", "_api_key", "keyring"))
     ]
     if Settings.model_config.get("env_file") or Settings.model_config.get("secrets_dir"):
         faults.append("settings are read from files")
@@ -137,12 +144,18 @@ async def log_filter(_surroundings: Surroundings) -> Finding:
         "count": "42 words of somebody",
     }
     line = logs.filtered({"event": "self_test", **canaries})
-    error = logs.filtered({"event": "self_test", "exc_info": ValueError("the text of a post, ada@example.org")})
+    error = logs.filtered(
+        {"event": "self_test", "exc_info": ValueError("the text of a post, ada@example.org")}
+    )
     faults = [f"field {name} passes" for name, value in canaries.items() if value in line]
     if "ada@" in error or "text of a post" in error:
         faults.append("the message of an exception passes")
     dropped = json.loads(line).get("dropped", 0)
-    return faults, {"fields_allowed": len(logs.FIELDS), "values_tried": len(canaries), "values_dropped": dropped}
+    return faults, {
+        "fields_allowed": len(logs.FIELDS),
+        "values_tried": len(canaries),
+        "values_dropped": dropped,
+    }
 
 
 async def source_holds_no_secrets(surroundings: Surroundings) -> Finding:
@@ -158,12 +171,15 @@ async def source_holds_no_secrets(surroundings: Surroundings) -> Finding:
 async def pages_load_nothing_foreign(_surroundings: Surroundings) -> Finding:
     """P5.1: the worker's web server loads nothing from elsewhere and sets no lasting cookie."""
     nobody = cast(Any, None)
-    app = create_app(
-        WebContext(
-            gateway=nobody, vault=nobody, clients={}, public_url="http://127.0.0.1",
-            is_healthy=lambda: True, render_metrics=lambda: (b"", "text/plain"),
-        )  # fmt: skip
+    context = WebContext(
+        gateway=nobody,
+        vault=nobody,
+        clients={},
+        public_url="http://127.0.0.1",
+        is_healthy=lambda: True,
+        render_metrics=lambda: (b"", "text/plain"),
     )
+    app = create_app(context)
     faults = []
     paths = ("/health", "/metrics", "/nothing", "/oauth/nowhere/start")
     async with http.build_client(http.PLATFORM, transport=httpx.ASGITransport(app)) as client:
@@ -213,6 +229,6 @@ async def run_worker_check(check: str, surroundings: Surroundings) -> tuple[bool
         return False, {"faults": ["this worker does not know the check: it is older than the database"]}
     try:
         faults, evidence = await run(surroundings)
-    except Exception as error:  # the promise is not proven, whatever it is; its text may hold anything
+    except Exception as error:  # noqa: BLE001  the promise is not proven, whatever it is; its text may hold anything
         return False, {"faults": [f"the check failed with {type(error).__name__}"]}
     return not faults, {**evidence, **({"faults": faults} if faults else {})}

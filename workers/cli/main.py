@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "db": "migrations: apply, write, check, generate types, run the linters",
     "keys": "the token keyring: make, rotate, show",
     "doctor": "check a deployment",
+    "attest": "prove the promises of the privacy policy, and report",
     "bench": "the benchmarks, side by side with the peers",
 }
 """Name and one-line description of each command; its module is `workers.cli.<name>`."""

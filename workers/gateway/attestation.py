@@ -79,7 +79,9 @@ class AttestationCalls(Caller):
         Repeat: harmless; what is stored already does not follow itself.
         """
         arguments = {"p_document": document, "p_signature": signature, "p_key_id": key_id}
-        return scalar("store_attestation", bool, await self._call("store_attestation", arguments, repeat=True))
+        return scalar(
+            "store_attestation", bool, await self._call("store_attestation", arguments, repeat=True)
+        )
 
     async def list_attestations(self, limit: int) -> list[StoredAttestation]:
         """The last attestations, newest first. Repeat: harmless."""

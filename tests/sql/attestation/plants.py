@@ -17,7 +17,15 @@ _ON: Final = "; set local session_replication_role = origin"
 _SEALED: Final = r"'\x4e585401' || decode(repeat('01', 200), 'hex')"
 
 
-def _function(signature: str, returns: str, body: str, *, language: str = "sql", volatility: str = "stable", security: str = "definer") -> str:
+def _function(
+    signature: str,
+    returns: str,
+    body: str,
+    *,
+    language: str = "sql",
+    volatility: str = "stable",
+    security: str = "definer",
+) -> str:
     """Replaces a body and leaves everything else as it was."""
     return f"create or replace function {signature} returns {returns} language {language} {volatility} security {security} set search_path = '' as $x$ {body} $x$"
 
@@ -38,10 +46,14 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "devices_are_coarse": (
         "drop trigger _100_reduce_device on auth.sessions",
-        _OFF + "update auth.sessions set user_agent = 'Mozilla/5.0 (X11; Linux x86_64)' where id = '{session}'" + _ON,
+        _OFF
+        + "update auth.sessions set user_agent = 'Mozilla/5.0 (X11; Linux x86_64)' where id = '{session}'"
+        + _ON,
     ),
     "addresses_are_dropped": (
-        _OFF + "update auth.sessions set ip = '203.0.113.9', created_at = now() - interval '26 hours' where id = '{session}'" + _ON,
+        _OFF
+        + "update auth.sessions set ip = '203.0.113.9', created_at = now() - interval '26 hours' where id = '{session}'"
+        + _ON,
         "update private.settings set value = '72' where key = 'address_hours'",
         "delete from private.housekeeping_tasks where task = 'drop_addresses'",
     ),
@@ -60,7 +72,9 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
         "values ('{user}', 'x', '{{profile}}', '{{users.read}}', 'https://app.example', sha256('t'), now() - interval '3 hours', now() - interval '3 hours', now() - interval '3 hours')",
     ),
     "purposes_are_listed": (
-        _function("private.may_process(p_person uuid, p_purpose text)", "boolean", "select true", security="invoker"),
+        _function(
+            "private.may_process(p_person uuid, p_purpose text)", "boolean", "select true", security="invoker"
+        ),
         "insert into private.processing_purposes values ('curiosity', 'contract', false, 'Whatever somebody feels like.')",
     ),
     "nobody_trains": (
@@ -72,8 +86,10 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "marketing_has_consent": (
         "drop trigger _100_need_consent on private.mails",
-        _OFF + "insert into private.mails (user_id, template_id, category_id, dedupe_key, state, created_at, give_up_at, sent_at, provider_id) "
-        "values ('{user}', 'news', 'marketing', 'news:1', 'sent', now(), now() + interval '1 day', now(), 'p1')" + _ON,
+        _OFF
+        + "insert into private.mails (user_id, template_id, category_id, dedupe_key, state, created_at, give_up_at, sent_at, provider_id) "
+        "values ('{user}', 'news', 'marketing', 'news:1', 'sent', now(), now() + interval '1 day', now(), 'p1')"
+        + _ON,
     ),
     "no_card_data": (
         "alter table public.profiles add column card_number text; "
@@ -112,7 +128,9 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     "sessions_expire": (
         _function("private.session_is_live(p_now timestamptz default now())", "boolean", "select true"),
         "update private.settings set value = '\"10 years\"' where key = 'session_inactivity'",
-        _OFF + "update auth.sessions set refreshed_at = (now() - interval '32 days') at time zone 'utc' where id = '{session}'" + _ON,
+        _OFF
+        + "update auth.sessions set refreshed_at = (now() - interval '32 days') at time zone 'utc' where id = '{session}'"
+        + _ON,
         "delete from private.housekeeping_tasks where task = 'expire_sessions'",
     ),
     "new_password_ends_sessions": (
@@ -146,7 +164,12 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
         "insert into public.platform_features values ('instagram', 'analytics', '{{instagram_manage_everything}}', 'Does whatever it likes to do.')",
     ),
     "scopes_are_needed": (
-        _function("private.required_scopes(p_platform text, p_features text[])", "text[]", "select '{{}}'::text[]", security="invoker"),
+        _function(
+            "private.required_scopes(p_platform text, p_features text[])",
+            "text[]",
+            "select '{{}}'::text[]",
+            security="invoker",
+        ),
         "update public.connections set scopes = '{{users.read}}' where id = '{connection}'; "
         "insert into private.queue (lane, subject_id, due_at, attempt, sending_at) values ('publish', '{target}', now(), 1, now()) "
         "on conflict (lane, subject_id) do update set attempt = 1, sending_at = now()",
@@ -161,12 +184,20 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
         "alter table private.revocation_outbox drop constraint gone_within_24_hours",
         f"insert into private.revocation_outbox (user_id, platform_id, connection_id, external_account_id, generation, sealed_token, created_at, delete_by) "
         f"values ('{{user}}', 'x', '{{connection}}', 'a', 1, {_SEALED}, now() - interval '26 hours', now() - interval '2 hours')",
-        _OFF + "update public.connections set state = 'needs_reconnect', token_expires_at = null where id = '{connection}'" + _ON,
+        _OFF
+        + "update public.connections set state = 'needs_reconnect', token_expires_at = null where id = '{connection}'"
+        + _ON,
     ),
     "accounts_can_be_disconnected": (
         "update public.connections set usable_until = now() - interval '2 days' where id = '{connection}'",
         "delete from private.token_vault where connection_id = '{connection}'",
-        _function("private.end_expired_grants(p_now timestamptz default now())", "bigint", "select 0::bigint", volatility="volatile", security="invoker"),
+        _function(
+            "private.end_expired_grants(p_now timestamptz default now())",
+            "bigint",
+            "select 0::bigint",
+            volatility="volatile",
+            security="invoker",
+        ),
     ),
     "data_can_be_corrected": (
         "drop policy captions_update_owner on public.captions",
@@ -191,7 +222,13 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     "nobody_under_13": (
         "alter table auth.users disable trigger _100_open_account",
         "update private.accounts set birth_date = (now() at time zone 'utc')::date - interval '12 years', state = 'awaiting_guardian' where user_id = '{user}'",
-        _function("private.age_in_years(p_birth_date date, p_now timestamptz default now())", "int", "select 40", volatility="immutable", security="invoker"),
+        _function(
+            "private.age_in_years(p_birth_date date, p_now timestamptz default now())",
+            "int",
+            "select 40",
+            volatility="immutable",
+            security="invoker",
+        ),
     ),
     "minors_have_a_guardian": (
         "update private.accounts set birth_date = (now() at time zone 'utc')::date - interval '15 years' where user_id = '{user}'",
@@ -199,7 +236,8 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "purposes_have_a_basis": (
         "drop trigger _100_append_only on public.consents",
-        _OFF + "insert into public.consents (user_id, purpose_id, is_given, text_version, text_hash, method, at) "
+        _OFF
+        + "insert into public.consents (user_id, purpose_id, is_given, text_version, text_hash, method, at) "
         "values ('{user}', 'marketing', true, 1, repeat('0', 64), 'settings', now())" + _ON,
     ),
     "accounts_are_erased_in_time": (
@@ -208,7 +246,9 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
         "values ('{user}', 'erasing', now() - interval '31 days', now() - interval '24 days', now() - interval '1 day', false)",
         "delete from private.housekeeping_tasks where task = 'resume_all_erasures'",
         "select private.note_in_ledger(gen_random_uuid(), '{user}', 'delete', 'public.posts', n) from generate_series(1, 2) n; "
-        + _OFF + "update private.erasure_ledger set row_count = 7 where seq = 1" + _ON,
+        + _OFF
+        + "update private.erasure_ledger set row_count = 7 where seq = 1"
+        + _ON,
     ),
     "invoices_are_kept_apart": (
         "drop trigger _100_immutable on public.billing_invoices",
@@ -217,8 +257,12 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "holds_suspend_erasure": (
         "alter table private.legal_holds drop constraint a_second_person_approves",
-        _function("private.effective_holds(p_subject uuid, p_now timestamptz default now())", "setof private.legal_holds",
-                  "select h.* from private.legal_holds h where false", security="invoker"),
+        _function(
+            "private.effective_holds(p_subject uuid, p_now timestamptz default now())",
+            "setof private.legal_holds",
+            "select h.* from private.legal_holds h where false",
+            security="invoker",
+        ),
         "insert into private.erasures (user_id, state, requested_at, grace_until, due_at, was_locked) "
         "values ('{user}', 'held', now() - interval '9 days', now() - interval '2 days', now() + interval '21 days', false)",
     ),

@@ -44,7 +44,9 @@ def test_every_promise_is_covered(db: Connection) -> None:
 
 def test_a_promise_without_check_and_without_missing_feature_fails(db: Connection) -> None:
     db.execute("delete from private.promise_checks where promise_id = 'P2.5'")
-    assert rows(db, "select check_id, status from private.attest() where promise_id = 'P2.5'") == [(None, "fail")]
+    assert rows(db, "select check_id, status from private.attest() where promise_id = 'P2.5'") == [
+        (None, "fail")
+    ]
 
 
 def test_what_has_no_feature_is_pending_by_name(db: Connection) -> None:
@@ -62,14 +64,17 @@ def test_a_database_without_people_passes(db: Connection) -> None:
 
 def test_every_check_of_the_database_has_a_plant_and_a_function(db: Connection) -> None:
     checks = {c for (c,) in rows(db, "select id from private.promise_checks where runs_in = 'database'")}
-    functions = {f for (f,) in rows(db, "select substr(proname, 8) from pg_proc where starts_with(proname, 'attest_')")}
+    functions = {
+        f for (f,) in rows(db, "select substr(proname, 8) from pg_proc where starts_with(proname, 'attest_')")
+    }
     assert checks == set(PLANTS)
     assert checks <= functions
     assert all(PLANTS.values())
 
 
 @pytest.mark.parametrize(
-    ("check", "plant"), [pytest.param(c, p, id=f"{c}-{n}") for c, ps in PLANTS.items() for n, p in enumerate(ps)]
+    ("check", "plant"),
+    [pytest.param(c, p, id=f"{c}-{n}") for c, ps in PLANTS.items() for n, p in enumerate(ps)],
 )
 def test_a_broken_enforcement_fails_exactly_its_check(
     admin_db: Connection, seeded: Belongings, check: str, plant: str
@@ -77,7 +82,10 @@ def test_a_broken_enforcement_fails_exactly_its_check(
     person = seeded.person
     admin_db.execute(
         plant.format(
-            user=person.user_id, session=person.session_id, connection=seeded.connection_id, target=seeded.target_id
+            user=person.user_id,
+            session=person.session_id,
+            connection=seeded.connection_id,
+            target=seeded.target_id,
         ).encode()
     )
     broken = failed(admin_db)
