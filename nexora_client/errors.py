@@ -312,7 +312,6 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX903": Forbidden,
     "NX904": Forbidden,
     "NX905": Forbidden,
-    "NX906": Forbidden,
     "NX910": WrongState,
     "NX911": NotFound,
     "NX913": WrongState,
@@ -325,6 +324,7 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX950": NotFound,
     "NX951": Forbidden,
     "NX952": WrongState,
+    "NX990": Forbidden,
 }
 
 # Codes of Postgres, PostgREST, Auth and Storage that mean something of their own.

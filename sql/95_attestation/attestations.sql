@@ -2,7 +2,7 @@
 -- Why:     what was found, and when, cannot be changed afterwards unnoticed: each document names the hash of the one before,
 --          and the worker signs it with a key that the database never sees.
 -- Caller:  service_role. DEFINER: no role of the API has rights on schema private.
--- Errors:  NX002 the document is malformed. NX906 a result is to be changed.
+-- Errors:  NX002 the document is malformed. NX990 a result is to be changed.
 -- Repeat:  safe: a document that does not follow the last one is not stored, and false comes back.
 -- Locks:   one advisory lock for the chain, to the end of the transaction.
 
@@ -28,7 +28,7 @@ comment on column private.attestations.signature is 'HMAC-SHA-256 with a key tha
 create function private.tg_attestations__append_only() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
-  perform private.fail('NX906');
+  perform private.fail('NX990');
   return null;
 end;
 $$;

@@ -94,7 +94,7 @@ insert into private.promises (id, obligation, pending_feature) values
   ('P6.6', 'Tokens belong to one person, and neither another person nor staff can read them.', null),
   ('P6.7', 'Disconnecting deletes the tokens immediately and permanently; what revocation needs is gone within 24 hours.', null),
   ('P6.8', 'Any account can be disconnected at any time; a revocation on the platform''s side is handled as a disconnect.', null),
-  ('P7.1', 'Access: all personal data held can be viewed at any time from Settings.', 'access view'),
+  ('P7.1', 'Access: all personal data held can be viewed at any time from Settings.', null),
   ('P7.2', 'Correct: inaccurate data can be corrected by the person.', null),
   ('P7.3', 'Delete: the account and everything associated is permanently deleted within 30 days of the request.', null),
   ('P7.4', 'Export: a complete, machine-readable export, delivered privately.', 'export'),

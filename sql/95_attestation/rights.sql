@@ -1,6 +1,22 @@
 -- Checks of sections 7 to 11: rights, retention, children, countries, changes of the policy (P7.* to P11.*)
 -- Why, Caller, Errors, Repeat: as in collection.sql.
 
+create function private.attest_everything_can_be_viewed(p_now timestamptz default now()) returns private.finding
+language sql stable security invoker set search_path = '' as $$
+  with place as materialized (
+    select d.schema_name || '.' || d.relation as name, array_agg(distinct d.category) as categories
+    from private.data_catalogue d where d.subject_path <> 'none'
+    group by 1 having bool_or(d.category <> 'system.operations')
+  )
+  select private.found(
+    private.broken_guards(array['function public.my_data', 'function private.my_data', 'function private.count_held', 'function private.source_of',
+      'calls public.my_data authenticated execute', 'calls private.my_data authenticated execute'])
+    || private.fault_list('nobody says where it is from', array(
+      select p.name from place p where cardinality(private.source_of(p.name, p.categories)) = 0)),
+    jsonb_build_object('places_shown', (select count(*) from place)))
+$$;
+comment on function private.attest_everything_can_be_viewed(timestamptz) is 'P7.1';
+
 create function private.attest_data_can_be_corrected(p_now timestamptz default now()) returns private.finding
 language sql stable security invoker set search_path = '' as $$
   select private.found(
@@ -63,6 +79,21 @@ language sql stable security invoker set search_path = '' as $$
   from private.accounts a left join auth.users u on u.id = a.user_id
 $$;
 comment on function private.attest_active_data_is_kept(timestamptz) is 'P8.1';
+
+-- Terms whose lapse breaks a promise of its own are left to that promise's check.
+create function private.attest_terms_are_kept(p_now timestamptz default now()) returns private.finding
+language sql stable security invoker set search_path = '' as $$
+  select private.found(
+    private.fault_list('term that is not kept', array(
+      select f.relation || ' ' || f.fault from private.retention_faults(p_now) f
+      where f.relation not in ('auth.sessions', 'private.erasures', 'private.erasure_outbox', 'private.erasure_notices',
+        'private.revocation_outbox', 'private.oauth_flows', 'private.pending_connections', 'retained.billing_invoices')
+        and f.relation !~ '^public\.(profiles|preferences|media|posts?|scripts|captions|post_[a-z]+|connections|social_links)'))
+    || private.broken_guards(array['function private.retention_faults', 'function private.retention_gaps', 'function private.apply_retention'])
+    || private.unscheduled(array['apply_retention']),
+    jsonb_build_object('terms', (select count(*) from private.retention_rules)))
+$$;
+comment on function private.attest_terms_are_kept(timestamptz) is 'P8.1';
 
 -- What nobody registered would be neither erased nor exported.
 create function private.attest_catalogue_is_complete(p_now timestamptz default now()) returns private.finding
@@ -131,10 +162,12 @@ $$;
 comment on function private.attest_countries_have_a_safeguard(timestamptz) is 'P10.2';
 
 insert into private.promise_checks (id, promise_id, runs_in, enforced_by) values
+  ('everything_can_be_viewed', 'P7.1', 'database', 'One call shows every place of the catalogue in which something of the caller is held, with source, purpose, basis and term.'),
   ('data_can_be_corrected', 'P7.2', 'database', 'Column privileges and row policies let the person change and delete what they entered.'),
   ('opting_out_works', 'P7.5', 'database', 'The switch and the log of consents are one choice, kept equal by triggers; every job asks for it before it works.'),
   ('mail_can_be_switched_off', 'P7.6', 'database', 'Constraints say which categories are mandatory; whether a mail is wanted is asked again when it is sent.'),
   ('active_data_is_kept', 'P8.1', 'database', 'Content and profile have no term in the catalogue: nothing deletes them but their person or an erasure.'),
+  ('terms_are_kept', 'P8.1', 'database', 'Every term of the catalogue is a rule with the job that keeps it; nothing is kept past its term, and nothing else has one.'),
   ('catalogue_is_complete', 'P8.2', 'database', 'A catalogue of every place that holds data, equal to the live schema both ways, drives erasure; backups end after 35 days.'),
   ('nobody_under_13', 'P9.1', 'database', 'A trigger refuses the sign-up of a child; who completes a sign-up and turns out to be one is removed in the same call.'),
   ('minors_have_a_guardian', 'P9.2', 'database', 'An account between 13 and 18 is unusable, by every policy and function, until the consent of a guardian is recorded.'),

@@ -110,7 +110,8 @@ _CODE_BLOCKS = {
     "45_scheduling": "4[5-9][0-9]",
     "80_messaging": "80[0-9]",
     "85_billing": "8[5-9][0-9]",
-    "90_privacy": "9[0-9][0-9]",
+    "90_privacy": "9[0-8][0-9]",
+    "95_attestation": "99[0-9]",
 }
 
 

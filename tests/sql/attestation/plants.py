@@ -199,6 +199,16 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
             security="invoker",
         ),
     ),
+    "everything_can_be_viewed": (
+        "revoke execute on function public.my_data() from authenticated",
+        "delete from private.data_sources where subject = 'user.settings'",
+    ),
+    "terms_are_kept": (
+        "delete from private.retention_rules where relation = 'private.dead_letters'",
+        "insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at) "
+        "values ('publish', gen_random_uuid(), 3, 'gone', now() - interval '92 days')",
+        "delete from private.housekeeping_tasks where task = 'apply_retention'",
+    ),
     "data_can_be_corrected": (
         "drop policy captions_update_owner on public.captions",
         "revoke update (body) on public.captions from authenticated",

@@ -65,7 +65,7 @@ def test_a_malformed_document_is_refused(db: Connection, text: str) -> None:
 )
 def test_results_are_never_changed(db: Connection, change: str) -> None:
     store(db, document(db))
-    with denied(db, "NX906"):
+    with denied(db, "NX990"):
         db.execute(change.encode())
 
 
