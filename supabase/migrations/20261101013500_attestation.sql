@@ -6,7 +6,7 @@
 -- Error codes of the attestation.
 
 insert into private.error_registry (code, message, hint, http_status) values
-  ('NX950', 'The result of an attestation cannot be changed', 'Run another one; it stands beside this one.', 403);
+  ('NX990', 'The result of an attestation cannot be changed', 'Run another one; it stands beside this one.', 403);
 
 -- ==== sql/95_attestation/promises.sql
 
@@ -1138,7 +1138,7 @@ insert into private.definer_ledger (function_name, reason) values
 -- Why:     what was found, and when, cannot be changed afterwards unnoticed: each document names the hash of the one before,
 --          and the worker signs it with a key that the database never sees.
 -- Caller:  service_role. DEFINER: no role of the API has rights on schema private.
--- Errors:  NX002 the document is malformed. NX950 a result is to be changed.
+-- Errors:  NX002 the document is malformed. NX990 a result is to be changed.
 -- Repeat:  safe: a document that does not follow the last one is not stored, and false comes back.
 -- Locks:   one advisory lock for the chain, to the end of the transaction.
 
@@ -1164,7 +1164,7 @@ comment on column private.attestations.signature is 'HMAC-SHA-256 with a key tha
 create function private.tg_attestations__append_only() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
-  perform private.fail('NX950');
+  perform private.fail('NX990');
   return null;
 end;
 $$;
