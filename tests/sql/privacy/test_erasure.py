@@ -370,7 +370,7 @@ def test_people_do_not_reach_the_tables(db: Connection, name: str) -> None:
         ("id=123456789;", True),
         ("9123456789", False),
         ("1234567890", False),
-        ("\\\\x" + "ann@people.example".encode().hex(), True),
+        ("\\\\x" + b"ann@people.example".hex(), True),
     ],
 )
 def test_a_mention_is_a_whole_word(db: Connection, text: str, is_found: bool) -> None:
