@@ -56,11 +56,16 @@ _TABLES = {
 }  # fmt: skip
 
 
+def _kind_of(table: str, name: str) -> str:
+    is_id = name == "id" or name in ("user_id", "session_id", "factor_id", "flow_state_id")
+    return "uuid" if is_id and table.startswith("auth.") else "text"
+
+
 def add_hosted_columns(superuser: psycopg.Connection) -> None:
     """Give the embedded schemas the shape of hosted ones, within the transaction of `superuser`."""
     for table, columns in _TABLES.items():
         superuser.execute(f"create table if not exists {table} ()")  # type: ignore[arg-type]
         for column in columns.split():
             name, _, kind = column.removesuffix("[]").partition(":")
-            kind = "text[]" if column.endswith("[]") else kind or "text"
+            kind = "text[]" if column.endswith("[]") else kind or _kind_of(table, name)
             superuser.execute(f"alter table {table} add column if not exists {name} {kind}")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.sql.privacy.erasing import GRACE, do_errands, erase, now, request, run, step
 from tests.sql.querying import Connection, rows, scalar
+from tests.support.hosted_columns import add_hosted_columns
 from tests.support.personas import Person, acting_as, create_person, denied, sign_in
 from tests.support.seed import seed_person, tables_without_rows_of
 
@@ -285,6 +286,23 @@ def test_what_auth_keeps_goes_too(db: Connection) -> None:
     erase(db, gone)
     assert scalar(db, "select count(*) from auth.audit_log_entries") == 2
     assert scalar(db, "select count(*) from auth.flow_state") == 1
+
+
+def test_what_only_the_hosted_auth_keeps_goes_too(admin_db: Connection) -> None:
+    """Its other tables refer to the user and cascade; these two hold an address that refers to nobody."""
+    add_hosted_columns(admin_db)
+    gone, stays = create_person(admin_db), create_person(admin_db)
+    for person in (gone, stays):
+        admin_db.execute(
+            "insert into auth.one_time_tokens (id, user_id, token_hash, relates_to) values (%s, %s, 'x', %s)",
+            (uuid.uuid4(), person.user_id, person.email.upper()),
+        )
+        admin_db.execute(
+            "insert into auth.saml_relay_states (id, for_email) values (%s, %s)", (uuid.uuid4(), person.email)
+        )
+    erase(admin_db, gone)
+    for table in ("auth.one_time_tokens", "auth.saml_relay_states"):
+        assert len(rows(admin_db, f"select from {table}")) == 1
 
 
 def test_the_last_mail_is_asked_for_and_its_address_does_not_stay(db: Connection) -> None:
