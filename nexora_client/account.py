@@ -144,6 +144,21 @@ class AccountContext:
         """The signed-in person's account; works before the account may act."""
         return parse_row(Account, self._transport.call("my_account"))
 
+    def request_guardian_consent(self, guardian_name: str, guardian_email: str) -> datetime:
+        """Have a parent or guardian mailed a link to consent; answers until when it works (P9.2).
+
+        A new request makes the link before it worthless.
+
+        Raises:
+            WrongState: the account needs no guardian, or has one's consent.
+            ValidationFailed: name or address are none, or the address is the person's own.
+            RateLimited: three times within 24 hours already.
+        """
+        answer = self._transport.call(
+            "request_guardian_consent", guardian_name=guardian_name, guardian_email=guardian_email
+        )
+        return parse_value(datetime, answer)
+
     def complete_sign_up(self, birth_date: date) -> AccountState:
         """Give the date of birth that a sign-up through another service left out.
 

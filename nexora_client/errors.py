@@ -321,6 +321,9 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX930": WrongState,
     "NX931": ValidationFailed,
     "NX932": Forbidden,
+    "NX940": ValidationFailed,
+    "NX941": RateLimited,
+    "NX942": NotFound,  # to workers only
     "NX950": NotFound,
     "NX951": Forbidden,
     "NX952": WrongState,

@@ -253,6 +253,8 @@
 \ir 90_privacy/policy_acceptances.sql
 \ir 90_privacy/incidents.sql
 \ir 90_privacy/handle_incidents.sql
+\ir 90_privacy/ask_guardian.sql
+\ir 90_privacy/answer_guardian.sql
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -287,3 +289,5 @@
 
 -- 99_seal: what stands here by now is what has to be there
 \ir 99_seal/seal.sql
+\ir ../policies/90_privacy/ask_guardian.sql
+\ir ../policies/90_privacy/answer_guardian.sql

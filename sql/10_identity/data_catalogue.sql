@@ -7,7 +7,7 @@ select private.register_data('private.accounts', 'user_id', 'legal_duty', 'delet
     "user.account": "state guardian_consent_at locked_at created_at updated_at"}', 'account');
 select private.register_data('private.guardian_consents', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "id user_id", "user.childrens": "guardian_name method evidence requested_at expires_at confirmed_at revoked_at",
-    "user.contact.email": "guardian_email_hash", "user.authorization.credentials": "token_hash"}', 'guardian_consents',
+    "user.contact.email": "guardian_email_hash", "user.authorization.credentials": "token_hash revoke_hash"}', 'guardian_consents',
   p_export_of => '{"guardian_name": "exclude_third_party", "guardian_email_hash": "exclude_third_party", "evidence": "exclude_third_party"}');
 select private.register_data('public.profiles', 'user_id', 'features', 'delete_row',
   '{"user.unique_id": "user_id", "user.account.username": "handle handle_key", "user.name": "display_name",

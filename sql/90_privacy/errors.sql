@@ -16,6 +16,9 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX930', 'A change of the policy is pending already', 'Wait until it has taken effect.', 409),
   ('NX931', 'A change takes effect 14 days after its announcement at the earliest', 'Choose a later date.', 400),  -- P11.1
   ('NX932', 'What was announced about a policy cannot be changed', 'Announce a new version; a date can only move later.', 403),
+  ('NX940', 'A guardian needs an address of their own', 'Give the address of your parent or guardian, not yours.', 400),  -- P9.2
+  ('NX941', 'Too many requests to a guardian', 'Wait until tomorrow, or ask the guardian to look for the mail.', 429),
+  ('NX942', 'This link is not valid any more', 'Ask for a new one in the app.', 404),
   ('NX950', 'There is no such incident', 'Check the id.', 404),
   ('NX951', 'What is on record about an incident cannot be changed', 'Open another incident if there is more to tell.', 403),
   ('NX952', 'Who was affected is frozen already', 'Open another incident for those who were found later.', 409);

@@ -710,13 +710,15 @@ create table private.guardian_consents (
   guardian_email_hash text,
   requested_at timestamptz,
   token_hash text unique,
+  revoke_hash text unique,
   expires_at timestamptz,
   confirmed_at timestamptz,
   revoked_at timestamptz,
   method text,
   evidence text,
   constraint guardian_name_is_short check (length(guardian_name) between 1 and 120),
-  constraint hashes_are_sha_256 check (guardian_email_hash ~ '^[0-9a-f]{64}$' and token_hash ~ '^[0-9a-f]{64}$'),
+  constraint hashes_are_sha_256 check (
+    guardian_email_hash ~ '^[0-9a-f]{64}$' and token_hash ~ '^[0-9a-f]{64}$' and revoke_hash ~ '^[0-9a-f]{64}$'),
   constraint request_expires check (token_hash is null or coalesce(expires_at > requested_at, false)),
   constraint consent_has_method_and_evidence check (
     confirmed_at is null or method is not null and evidence is not null),
@@ -729,6 +731,8 @@ create unique index guardian_consents_one_stands_key on private.guardian_consent
 create index guardian_consents_user_id_idx on private.guardian_consents (user_id);
 
 comment on table private.guardian_consents is 'Consents of guardians, kept as proof after they were revoked (P9.2).';
+comment on column private.guardian_consents.token_hash is 'Of the link by which the guardian consents.';
+comment on column private.guardian_consents.revoke_hash is 'Of the link by which the guardian takes it back.';
 comment on column private.guardian_consents.method is 'How it was verified, e.g. signed_form, card_check, video_call.';
 comment on column private.guardian_consents.evidence is 'Where the proof is kept: a reference, not the proof itself.';
 
@@ -1128,7 +1132,7 @@ select private.register_data('private.accounts', 'user_id', 'legal_duty', 'delet
     "user.account": "state guardian_consent_at locked_at created_at updated_at"}', 'account');
 select private.register_data('private.guardian_consents', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "id user_id", "user.childrens": "guardian_name method evidence requested_at expires_at confirmed_at revoked_at",
-    "user.contact.email": "guardian_email_hash", "user.authorization.credentials": "token_hash"}', 'guardian_consents',
+    "user.contact.email": "guardian_email_hash", "user.authorization.credentials": "token_hash revoke_hash"}', 'guardian_consents',
   p_export_of => '{"guardian_name": "exclude_third_party", "guardian_email_hash": "exclude_third_party", "evidence": "exclude_third_party"}');
 select private.register_data('public.profiles', 'user_id', 'features', 'delete_row',
   '{"user.unique_id": "user_id", "user.account.username": "handle handle_key", "user.name": "display_name",

@@ -1896,6 +1896,9 @@ export type Database = {
           "state": string
         }[]
       },
+      "request_guardian_consent": { Args: { "p_guardian_email": string,
+          "p_guardian_name": string }; Returns: string
+      },
       "reschedule_target": { Args: { "p_at": string,
           "p_idempotency_key"?: string,
           "p_target_id": string }; Returns: {

@@ -36,7 +36,7 @@ from workers.gateway.calendar import CalendarCalls, CalendarEvent, CalendarFeed
 from workers.gateway.connections import ConnectionCalls
 from workers.gateway.erasure import ErasureCalls, ErasureErrands, ErasureStep, OutsideAccount, StoredFile
 from workers.gateway.files import FileCalls
-from workers.gateway.identity import IdentityCalls
+from workers.gateway.identity import GuardianRequest, IdentityCalls
 from workers.gateway.jobs import JobCalls
 from workers.gateway.keys import KeyCalls
 from workers.gateway.legal_holds import LegalHoldCalls
@@ -84,6 +84,7 @@ __all__ = [
     "FlowTicket",
     "FollowUpItem",
     "Gateway",
+    "GuardianRequest",
     "HousekeepingResult",
     "JobResult",
     "KeyUse",

@@ -22,6 +22,7 @@ from workers.providers.oauth import PlatformOAuth
 from workers.vault import Vault
 from workers.web.calendar import CalendarGateway, CalendarPages
 from workers.web.connect import ConnectGateway, Connector
+from workers.web.guardian import GuardianGateway, GuardianPages
 from workers.web.mail import MailPages, MailWebGateway
 from workers.web.media import MediaRelay
 from workers.web.pages import CONTENT_SECURITY_POLICY, problem_page
@@ -36,7 +37,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
-class WebGateway(ConnectGateway, CalendarGateway, MailWebGateway, Protocol):
+class WebGateway(ConnectGateway, CalendarGateway, MailWebGateway, GuardianGateway, Protocol):
     """The part of `workers.gateway.Gateway` that the application uses."""
 
 
@@ -71,6 +72,7 @@ def create_app(context: WebContext) -> Starlette:
     """The ASGI application. Serve it without an access log: addresses here carry one-time values."""
     calendars = CalendarPages(context.gateway, context.clock)
     mails = MailPages(context.gateway, context.webhook_key, context.clock)
+    guardians = GuardianPages(context.gateway)
     connector = Connector(context.gateway, context.vault, context.clients, context.public_url, context.clock)
 
     async def health(request: Request) -> Response:
@@ -94,6 +96,10 @@ def create_app(context: WebContext) -> Starlette:
             Route("/mail/unsubscribe", mails.ask, methods=["GET"]),
             Route("/mail/unsubscribe", mails.unsubscribe, methods=["POST"]),
             Route("/webhooks/resend", mails.receive, methods=["POST"]),
+            Route("/guardian/confirm", guardians.ask, methods=["GET"]),
+            Route("/guardian/confirm", guardians.confirm, methods=["POST"]),
+            Route("/guardian/revoke", guardians.ask_back, methods=["GET"]),
+            Route("/guardian/revoke", guardians.withdraw, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
         ],

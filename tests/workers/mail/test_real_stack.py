@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
@@ -77,3 +79,23 @@ def test_a_worker_that_dies_after_sending_sends_no_second_mail(
 def test_the_log_of_the_worker_names_nobody(api: Api, worker: RunningWorker) -> None:
     """P1.11."""
     assert "people.example" not in worker.log_text()
+
+
+def test_a_guardian_consents_and_takes_it_back(api: Api, sandbox: Sandbox, worker: RunningWorker) -> None:
+    """P9.2, from the request of the minor to the page of the guardian."""
+    guardian = f"{uuid.uuid4().hex[:12]}@family.example"
+    birth_date = date.today() - timedelta(days=15 * 365)
+    with new_person(api, birth_date=birth_date) as kim:
+        kim.client.account.request_guardian_consent("Alex Parent", guardian)
+        mail = wait_until(lambda: sandbox.control.mails(guardian), 20)[0]
+        confirm, revoke = (
+            re.search(rf"(http\S+/guardian/{way}\?token=\w+)", mail.text) for way in ("confirm", "revoke")
+        )
+        assert confirm is not None
+        assert revoke is not None
+        assert httpx.get(confirm[1]).status_code == 200
+        assert kim.client.account.me().state == "awaiting_guardian"
+        assert httpx.post(confirm[1]).status_code == 200
+        assert kim.client.account.me().state == "active"
+        assert httpx.post(revoke[1]).status_code == 200
+        assert kim.client.account.me().state == "awaiting_guardian"
