@@ -270,6 +270,8 @@
 \ir ../policies/90_privacy/policy_acceptances.sql
 \ir ../policies/90_privacy/incidents.sql
 \ir ../policies/90_privacy/handle_incidents.sql
+\ir ../policies/90_privacy/ask_guardian.sql
+\ir ../policies/90_privacy/answer_guardian.sql
 
 -- 95_attestation: proof that the promises are kept
 \ir 95_attestation/errors.sql
@@ -289,5 +291,3 @@
 
 -- 99_seal: what stands here by now is what has to be there
 \ir 99_seal/seal.sql
-\ir ../policies/90_privacy/ask_guardian.sql
-\ir ../policies/90_privacy/answer_guardian.sql
