@@ -117,6 +117,10 @@ begin
     returning * into v_erasure;
   perform private.lock_down(p_person, p_now);
   perform private.enqueue('erasure', v_erasure.id, v_erasure.grace_until, p_now);
+  if p_grace > interval '0' then
+    perform private.queue_mail(p_person, 'erasure_requested', jsonb_build_object('erase_at', v_erasure.grace_until),
+                               'erasure_requested:' || v_erasure.id, p_now);
+  end if;
   perform private.audit('erasure_requested', 'erasure', v_erasure.id, p_now := p_now);
   return v_erasure;
 end;

@@ -169,7 +169,7 @@ def _pass_seven_days(api: Api) -> None:
 def _pass_thirty_days(api: Api) -> None:
     """What the clock alone brings about for somebody who is gone."""
     with psycopg.connect(api.db_url) as db:
-        for cleanup in ("expire_revocations", "forget_erasure_notices"):
+        for cleanup in ("expire_revocations", "forget_erasure_notices", "give_up_mails"):
             db.execute(f"select private.{cleanup}(now() + interval '30 days')")
 
 

@@ -62,4 +62,4 @@ def _die_at(api: Api, sandbox: Sandbox, tmp_path: Path, point: Point) -> None:
 
 def _rows(api: Api, query: str) -> int:
     with psycopg.connect(api.db_url) as db:
-        return len(db.execute(query).fetchall())  # type: ignore[arg-type]
+        return len(db.execute(query).fetchall())

@@ -64,8 +64,8 @@ def _kind_of(table: str, name: str) -> str:
 def add_hosted_columns(superuser: psycopg.Connection) -> None:
     """Give the embedded schemas the shape of hosted ones, within the transaction of `superuser`."""
     for table, columns in _TABLES.items():
-        superuser.execute(f"create table if not exists {table} ()")  # type: ignore[arg-type]
+        superuser.execute(f"create table if not exists {table} ()")
         for column in columns.split():
             name, _, kind = column.removesuffix("[]").partition(":")
             kind = "text[]" if column.endswith("[]") else kind or _kind_of(table, name)
-            superuser.execute(f"alter table {table} add column if not exists {name} {kind}")  # type: ignore[arg-type]
+            superuser.execute(f"alter table {table} add column if not exists {name} {kind}")

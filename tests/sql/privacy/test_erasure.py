@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import psycopg
 import pytest
 
 from tests.sql.privacy.erasing import GRACE, do_errands, erase, now, request, run, step
@@ -13,6 +15,7 @@ from tests.sql.querying import Connection, rows, scalar
 from tests.support.hosted_columns import add_hosted_columns
 from tests.support.personas import Person, acting_as, create_person, denied, sign_in
 from tests.support.seed import seed_person, tables_without_rows_of
+from tests.support.waiting import wait_until
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -71,6 +74,8 @@ def test_the_request_locks_everything_at_once(db: Connection) -> None:
     assert scalar(db, "select state from public.post_targets where id = %s", seeded.target_id) == "cancelled"
     assert scalar(db, "select state from public.post_series where id = %s", seeded.series_id) == "ended"
     assert scalar(db, "select state from private.accounts where user_id = %s", person.user_id) == "locked"
+    told = "select params ->> 'erase_at' from private.mails where user_id = %s and template_id = 'erasure_requested'"
+    assert datetime.fromisoformat(scalar(db, told, person.user_id)) == cancel_until
 
 
 def test_during_the_grace_a_person_can_cancel_and_nothing_else(db: Connection) -> None:
@@ -312,6 +317,12 @@ def test_the_last_mail_is_asked_for_and_its_address_does_not_stay(db: Connection
         db, "select email, delete_by, created_at from private.erasure_notices where erasure_id = %s", erasure
     )
     assert (email, delete_by - created_at) == (person.email, timedelta(hours=72))
+    db.execute("savepoint sent")
+    assert scalar(db, "select private.send_erasure_notices(%s)", created_at) == 1
+    sent = rows(db, "select template_id, address, user_id, give_up_at - created_at from private.mails")
+    assert sent == [("erasure_completed", person.email, None, timedelta(days=3))]
+    assert scalar(db, "select count(*) from private.erasure_notices") == 0
+    db.execute("rollback to savepoint sent")
     forget = "select private.forget_erasure_notices(%s)"
     assert scalar(db, forget, delete_by - MILLISECOND) == 0
     assert scalar(db, forget, delete_by) == 1
@@ -395,3 +406,34 @@ def test_a_mention_is_a_whole_word(db: Connection, text: str, is_found: bool) ->
     """Somebody else's address or number is nobody's trace."""
     pattern = "select lower(%s) ~ private.mention_pattern(array['ann@people.example', '123456789'])"
     assert scalar(db, pattern, text) is is_found
+
+
+def test_a_step_and_a_cancellation_at_the_same_moment(db_url: str) -> None:
+    """Two connections: the step has the row, the cancellation waits for it, and is then refused."""
+    with psycopg.connect(db_url) as worker, psycopg.connect(db_url) as person_db:
+        person = create_person(worker)
+        erasure = request(worker, person)
+        back = sign_in(worker, Person(person.user_id, uuid.uuid4(), person.email))
+        worker.commit()
+        at = now(worker) + GRACE
+        step(worker, erasure, at)  # not committed: the row is held
+        refused: list[str | None] = []
+
+        def cancel() -> None:
+            try:
+                with acting_as(person_db, back):
+                    person_db.execute("select public.cancel_erasure()")
+            except psycopg.Error as error:
+                refused.append(error.sqlstate)
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        waiting = """select count(*) from pg_stat_activity
+                     where wait_event_type = 'Lock' and position('cancel_erasure' in query) > 0"""
+        with psycopg.connect(db_url, autocommit=True) as watcher:
+            wait_until(lambda: scalar(watcher, waiting) > 0)
+        worker.commit()
+        thread.join()
+        person_db.rollback()
+        assert refused == ["NX910"]
+        assert run(worker, erasure, at) == "completed"
