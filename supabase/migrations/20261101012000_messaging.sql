@@ -62,7 +62,7 @@ comment on column private.mail_templates.give_up_after is 'How long delivery is 
 insert into private.mail_templates (id, category_id, give_up_after) values
   ('password_changed', 'security', '3 days'),
   ('erasure_requested', 'security', '7 days'),
-  ('erasure_completed', 'security', '30 days'),
+  ('erasure_completed', 'security', '3 days'),
   ('export_ready', 'security', '7 days'),
   ('guardian_request', 'security', '7 days'),
   ('incident', 'security', '30 days'),

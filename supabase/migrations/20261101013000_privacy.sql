@@ -556,6 +556,10 @@ begin
     returning * into v_erasure;
   perform private.lock_down(p_person, p_now);
   perform private.enqueue('erasure', v_erasure.id, v_erasure.grace_until, p_now);
+  if p_grace > interval '0' then
+    perform private.queue_mail(p_person, 'erasure_requested', jsonb_build_object('erase_at', v_erasure.grace_until),
+                               'erasure_requested:' || v_erasure.id, p_now);
+  end if;
   perform private.audit('erasure_requested', 'erasure', v_erasure.id, p_now := p_now);
   return v_erasure;
 end;
@@ -1590,6 +1594,22 @@ end;
 $$;
 comment on function private.warn_of_erasures(timestamptz) is 'Housekeeping: three days before an erasure is due, an alarm (P7.7).';
 
+create function private.send_erasure_notices(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_notice private.erasure_notices;
+  v_count bigint := 0;
+begin
+  for v_notice in delete from private.erasure_notices n where n.delete_by > p_now returning n.* loop
+    perform private.queue_mail_to(v_notice.email, 'erasure_completed', '{}', 'erasure_completed:' || v_notice.erasure_id, null, p_now);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.send_erasure_notices(timestamptz) is
+  'Housekeeping: hands the last mail over to the outbox, which forgets the address when it is sent, at the latest after three days.';
+
 create function private.forget_erasure_notices(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -1605,6 +1625,7 @@ comment on function private.forget_erasure_notices(timestamptz) is 'Housekeeping
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('resume_all_erasures', 'private.resume_all_erasures', 900),
   ('warn_of_erasures', 'private.warn_of_erasures', 910),
+  ('send_erasure_notices', 'private.send_erasure_notices', 915),
   ('forget_erasure_notices', 'private.forget_erasure_notices', 920);
 
 insert into private.definer_ledger (function_name, reason) values
