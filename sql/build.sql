@@ -283,6 +283,7 @@
 \ir 95_attestation/accounts.sql
 \ir 95_attestation/rights.sql
 \ir 95_attestation/erasure.sql
+\ir 95_attestation/changes.sql
 \ir 95_attestation/attest.sql
 \ir 95_attestation/attestations.sql
 \ir 95_attestation/data_catalogue.sql

@@ -199,6 +199,22 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
             security="invoker",
         ),
     ),
+    "breaches_are_told_in_time": (
+        "alter table private.incidents drop constraint within_72_hours_of_awareness",
+        "insert into private.incidents (aware_at, notify_by, opened_at, title, happened, affected, doing, advice) "
+        "values (now() - interval '80 hours', now() - interval '8 hours', now() - interval '80 hours', 'A breach', 'Somebody read what was not theirs.', 'Names', 'Closing the hole', 'Change your password')",
+        "alter table private.mails disable trigger _320_prove_incident",
+    ),
+    "changes_are_announced": (
+        "alter table public.policy_versions drop constraint fourteen_days_after_the_announcement",
+        "delete from private.housekeeping_tasks where task = 'settle_policy_mailings'",
+        "drop trigger _100_keep on public.policy_versions",
+    ),
+    "pending_changes_are_shown": ("revoke execute on function public.list_policies() from authenticated",),
+    "acceptance_is_recorded": (
+        "drop trigger _320_accept_policy on auth.sessions",
+        _OFF + "delete from public.policy_acceptances where user_id = '{user}'" + _ON,
+    ),
     "everything_can_be_viewed": (
         "revoke execute on function public.my_data() from authenticated",
         "delete from private.data_sources where subject = 'user.settings'",
