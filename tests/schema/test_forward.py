@@ -54,16 +54,23 @@ create policy planted_select_owner on storage.objects for select to authenticate
 
 
 def _plant(tree: Path) -> None:
-    """Adds a file to the last context."""
+    """Adds a file to the last context that holds something."""
     build = tree / "sql/build.sql"
-    context = max(path.name for path in (tree / "sql").iterdir() if path.is_dir())
+    context = _last_context(tree)
     (tree / "policies" / context).mkdir(exist_ok=True)
     (tree / f"sql/{context}/planted.sql").write_text(PLANTED_SQL)
     (tree / f"policies/{context}/planted.sql").write_text(PLANTED_POLICIES)
     lines = build.read_text().splitlines()
     last_sql = max(n for n, line in enumerate(lines) if line.startswith(f"\\ir {context}/"))
+    last_policy = max(n for n, line in enumerate(lines) if line.startswith(f"\\ir ../policies/{context}/"))
+    lines.insert(last_policy + 1, f"\\ir ../policies/{context}/planted.sql")
     lines.insert(last_sql + 1, f"\\ir {context}/planted.sql")
-    build.write_text("\n".join([*lines, f"\\ir ../policies/{context}/planted.sql"]) + "\n")
+    build.write_text("\n".join(lines) + "\n")
+
+
+def _last_context(tree: Path) -> str:
+    """The last one before the seal."""
+    return sorted(path.name for path in (tree / "sql").iterdir() if path.is_dir())[-2]
 
 
 def test_the_migration_leads_to_the_sources(
@@ -80,6 +87,8 @@ def test_the_migration_leads_to_the_sources(
         "monthly partitions follow from the calendar, not from a migration"
     )
     assert "MAINTAIN" not in draft.text, "unknown to Postgres 15"
+    assert draft.text.endswith("select private.seal_guards();\n"), "what it brings is under the seal"
+    assert "private.guards" not in draft.text
     forward.write(tree, draft)
     generated_types.write(tree, scratch.from_migrations(tree))
     assert faults_of(tree) == {}
@@ -92,7 +101,7 @@ def test_a_change_back_is_a_migration_as_well_and_says_what_it_deletes(tree: Pat
     baseline.write(tree, sources.load(tree))
     assert baseline.existing(tree) != contexts_before
     baseline.freeze(tree)
-    context = max(path.name for path in (tree / "sql").iterdir() if path.is_dir())
+    context = _last_context(tree)
     path = tree / f"sql/{context}/planted.sql"
     path.write_text(path.read_text().replace(",\n  note text\n);\ncreate index", "\n);\ncreate index"))
     policies = tree / f"policies/{context}/planted.sql"
@@ -109,7 +118,7 @@ def test_a_change_back_is_a_migration_as_well_and_says_what_it_deletes(tree: Pat
 def test_what_it_cannot_reach_is_said(tree: Path, scratch: Scratch) -> None:
     baseline.freeze(tree)
     _plant(tree)
-    context = max(path.name for path in (tree / "sql").iterdir() if path.is_dir())
+    context = _last_context(tree)
     path = tree / f"sql/{context}/planted.sql"
     path.write_text(
         path.read_text()

@@ -27,6 +27,8 @@ _PRIVILEGE_STATEMENT = re.compile(r"(?:GRANT|REVOKE)\b")
 _LOSS = re.compile(r"DROP (?:TABLE|SCHEMA|TYPE)\b|ALTER TABLE\b.*\bDROP COLUMN\b", re.DOTALL)
 _COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "all"}
 _PARTITION_REGISTER = "private.partitioned_tables"
+_SEALED = "private.guards"
+_SEAL = "-- ==== Seal: what enforces the promises is compared with this state from now on\n\nselect private.seal_guards();\n"
 _STORAGE_POLICIES = """
 select p.polname, c.oid::regclass::text, p.polpermissive, p.polcmd::text,
        array(select case r when 0 then 'public' else pg_get_userbyid(r)::text end
@@ -119,7 +121,9 @@ def _sections(a: Connection, b: Connection, schema: str) -> list[str]:
         sections.append(("Privileges", "\n".join(privilege_lines)))
         sections.append(("Policies on Storage (pgdelta leaves them out)", "\n".join(_storage_policies(a, b))))
         sections.append(("Reference rows", "\n".join(_reference_rows(a, b))))
-    return [f"-- ==== {title}\n\n{text}\n" for title, text in sections if text]
+    written = [f"-- ==== {title}\n\n{text}\n" for title, text in sections if text]
+    has_seal = a.execute("select to_regprocedure('private.seal_guards()') is not null").fetchone() == (True,)
+    return [*written, _SEAL] if written and has_seal else written
 
 
 def _schema_part(found: str, wanted: str) -> str:
@@ -162,7 +166,7 @@ def _reference_rows(a: Connection, b: Connection) -> Iterator[str]:
     found = {table.name: table for table in catalogue.reference_tables(b)}
     removed: list[str] = []
     added: list[str] = []
-    for name in _parents_first(a, set(wanted) & set(found)):
+    for name in _parents_first(a, (set(wanted) & set(found)) - {_SEALED}):
         table = wanted[name]
         rows, old_rows = dict(table.rows(a)), dict(found[name].rows(b))
         removed[:0] = [_delete(a, table, old_rows[key]) for key in old_rows.keys() - rows.keys()]
