@@ -28,7 +28,7 @@ _LOSS = re.compile(r"DROP (?:TABLE|SCHEMA|TYPE)\b|ALTER TABLE\b.*\bDROP COLUMN\b
 _COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "all"}
 _PARTITION_REGISTER = "private.partitioned_tables"
 _SEALED = "private.guards"
-_SEAL = "-- ==== Seal: what enforces the promises is compared with this state from now on\n\nselect private.seal_guards();\n"
+_SEAL = "-- ==== Seal: what an attestation compares with\n\nselect private.seal_guards();\n"
 _STORAGE_POLICIES = """
 select p.polname, c.oid::regclass::text, p.polpermissive, p.polcmd::text,
        array(select case r when 0 then 'public' else pg_get_userbyid(r)::text end
