@@ -89,4 +89,4 @@ def test_nothing_of_one_person_reaches_another(db: psycopg.Connection) -> None:
 def test_a_planted_leak_is_found(db: psycopg.Connection, leak: str, expected: str) -> None:
     owner, stranger = seed_person(db), seed_person(db)
     db.execute(leak)  # type: ignore[call-overload]
-    assert any(expected in found for found in leaks(db, owner, stranger.person))
+    assert any(expected in found for found in leaks(db, owner, stranger.person, expected))

@@ -43,16 +43,25 @@ class Prober:
         self._owner = owner
         self._name = "a visitor" if stranger is None else "a stranger"
 
-    def leaks(self) -> set[str]:
-        """One sentence per thing that should not be possible."""
+    def leaks(self, about: str | None) -> set[str]:
+        """One sentence per thing that should not be possible; `about` narrows it to what that text names."""
+
+        def is_meant(name: str) -> bool:
+            return about is None or name in about
+
         found: set[str] = set()
         for schema, relation in self._relations():
-            found |= self._probe_relation(schema, relation)
-        for foreign_key in self._foreign_keys():
-            found |= self._probe_attachment(*foreign_key)
+            if is_meant(f"{schema}.{relation}"):
+                found |= self._probe_relation(schema, relation)
+        for child, column, parent in self._foreign_keys():
+            if is_meant(f"{child}.{column}"):
+                found |= self._probe_attachment(child, column, parent)
         for signature, parameters in self._functions():
-            found |= self._probe_function(signature, parameters)
-        return {f"{self._name} {what}" for what in found | self._probe_storage()}
+            if is_meant(signature):
+                found |= self._probe_function(signature, parameters)
+        if is_meant("file") or is_meant("folder"):
+            found |= self._probe_storage()
+        return {f"{self._name} {what}" for what in found}
 
     # --- tables and views ---------------------------------------------------------------------------------------
 
@@ -205,15 +214,9 @@ class Prober:
 
     def _read_fingerprint(self) -> str:
         """Row versions of everything of the owner's: any touch shows, even one that changes no value."""
-        parts = []
-        for schema, table in self._owned_tables:
-            version = self._scalar(
-                f"select md5(string_agg(t.ctid::text || t.xmax::text || t.tableoid::text || t::text, ',' "
-                f"order by t::text)) from {schema}.{table} t where user_id = %s",
-                self._owner.person.user_id,
-            )
-            parts.append(f"{schema}.{table}={version}")
-        return "\n".join(parts)
+        row = self._db.execute(self._fingerprint_query, {"owner": self._owner.person.user_id}).fetchone()  # type: ignore[call-overload]
+        assert row is not None
+        return str(row[0])
 
     def prepare(self) -> Prober:
         """Read the catalogue and the state before anything is tried."""
@@ -226,6 +229,15 @@ class Prober:
                 (list(OWN_SCHEMAS),),
             ).fetchall()
         ]
+        version = "t.ctid::text || t.xmax::text || t.tableoid::text || t::text"
+        versions = " union all ".join(
+            f"select '{schema}.{table}', md5(string_agg({version}, ',' order by t::text))"
+            f" from {schema}.{table} t where user_id = %(owner)s"
+            for schema, table in self._owned_tables
+        )
+        self._fingerprint_query = f"""
+            select string_agg(name || '=' || coalesce(version, ''), ' ' order by name)
+            from ({versions}) v (name, version)"""
         self._untouched = self._read_fingerprint()
         self._after = self._untouched
         return self
@@ -289,6 +301,9 @@ class Prober:
         return row[0] if row else None
 
 
-def leaks(db: psycopg.Connection, owner: Belongings, stranger: Person) -> set[str]:
-    """Everything of `owner` that a signed-in stranger or a visitor gets at; empty when there is nothing."""
-    return Prober(db, stranger, owner).prepare().leaks() | Prober(db, None, owner).prepare().leaks()
+def leaks(db: psycopg.Connection, owner: Belongings, stranger: Person, about: str | None = None) -> set[str]:
+    """Everything of `owner` that a signed-in stranger or a visitor gets at; empty when there is nothing.
+
+    `about` limits the search to the tables, references, functions and files that this text names.
+    """
+    return Prober(db, stranger, owner).prepare().leaks(about) | Prober(db, None, owner).prepare().leaks(about)
