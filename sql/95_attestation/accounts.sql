@@ -113,10 +113,9 @@ language sql stable security invoker set search_path = '' as $$
                                 'function private.revoke_connection', 'function worker.revoke_connection', 'function private.end_expired_grants'])
     || private.unscheduled(array['end_expired_grants'])
     || private.fault(count(*) filter (where c.usable_until < p_now - interval '1 day'), 'accounts that count as connected though the grant ran out')
-    || private.fault(count(*) filter (where not exists (select from private.token_vault v where v.connection_id = c.id)),
-                     'accounts that count as connected without tokens'),
+    || private.fault(count(*) filter (where v.connection_id is null), 'accounts that count as connected without tokens'),
     jsonb_build_object('active_connections', count(*)))
-  from public.connections c where c.state = 'active'
+  from public.connections c left join private.token_vault v on v.connection_id = c.id where c.state = 'active'
 $$;
 comment on function private.attest_accounts_can_be_disconnected(timestamptz) is 'P6.8';
 
