@@ -34,12 +34,12 @@ from workers.gateway.attestation import (
 )
 from workers.gateway.calendar import CalendarCalls, CalendarEvent, CalendarFeed
 from workers.gateway.connections import ConnectionCalls
+from workers.gateway.duties import DutyCalls, IncidentEvent
 from workers.gateway.erasure import ErasureCalls, ErasureErrands, ErasureStep, OutsideAccount, StoredFile
 from workers.gateway.files import FileCalls
 from workers.gateway.identity import GuardianRequest, IdentityCalls
 from workers.gateway.jobs import JobCalls
 from workers.gateway.keys import KeyCalls
-from workers.gateway.legal_holds import LegalHoldCalls
 from workers.gateway.mail import ClaimedMail, MailCalls, MailLink, MailResult
 from workers.gateway.process import ProcessCalls
 from workers.gateway.publishing import PublishingCalls
@@ -86,6 +86,7 @@ __all__ = [
     "Gateway",
     "GuardianRequest",
     "HousekeepingResult",
+    "IncidentEvent",
     "JobResult",
     "KeyUse",
     "LoginLocation",
@@ -119,7 +120,7 @@ class Gateway(
     FileCalls,
     CalendarCalls,
     ErasureCalls,
-    LegalHoldCalls,
+    DutyCalls,
     AttestationCalls,
 ):
     """The worker's view of the database.
