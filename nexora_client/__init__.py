@@ -19,7 +19,7 @@ from nexora_client.mail import MailCategory, MailChoice
 from nexora_client.notifications import Notification
 from nexora_client.platform_rules import PlatformOption, PlatformRule
 from nexora_client.policies import PolicyVersion
-from nexora_client.privacy import HeldData, LawfulBasis
+from nexora_client.privacy import Export, ExportState, HeldData, LawfulBasis
 from nexora_client.profile import MediaKit, Preferences, Profile, Rate, SocialLink
 from nexora_client.publishing import Target, TargetEvent, TargetState
 from nexora_client.rows import UNSET, Problem, Unset
@@ -49,6 +49,8 @@ __all__ = [
     "ConnectionState",
     "Erasure",
     "ErasureState",
+    "Export",
+    "ExportState",
     "Feature",
     "FollowUp",
     "HeldData",

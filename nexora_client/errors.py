@@ -29,8 +29,7 @@
     ├── ValidationFailed          a value that was sent is not acceptable; see `problems`
     └── NotSettled                targets are still on their way after the time that was given
 
-`code` is a SQLSTATE of Postgres, a code of the service's error registry (class NX), or a code of Supabase's
-API, Auth or Storage. Switch on the class or on `code`, never on the text.
+`code` is a SQLSTATE, a code of the service's registry (NX) or of Supabase. Switch on it or on the class, not on text.
 """
 
 # ruff: noqa: N818  (named for what happened, as in httpx: `except NotSignedIn` reads as a sentence)
@@ -81,8 +80,7 @@ class NexoraError(Exception):
         message: what happened, for people.
         code: SQLSTATE, NX code or a code of Supabase; None where there was no answer.
         hint: the next step, where the service knows one.
-        details: more about the case. May hold values that the person sent, so it is not part of `str()`: log
-            the error, not its details.
+        details: more about the case. May hold what the person sent, so it is not part of `str()`: never log it.
     """
 
     def __init__(
@@ -328,6 +326,10 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX951": Forbidden,
     "NX952": WrongState,
     "NX990": Forbidden,
+    "NX920": NotSignedIn,
+    "NX921": NotFound,
+    "NX922": WrongState,
+    "NX923": WrongState,
 }
 
 # Codes of Postgres, PostgREST, Auth and Storage that mean something of their own.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Literal
+from uuid import UUID
 
 from nexora_client.consents import ConsentsContext
 from nexora_client.erasure import ErasureContext
-from nexora_client.rows import Row
-from nexora_client.transport import Transport, parse_rows
+from nexora_client.rows import Instant, Row
+from nexora_client.transport import Transport, parse_row, parse_rows, parse_value
 
-__all__ = ["HeldData", "LawfulBasis", "PrivacyContext"]
+__all__ = ["Export", "ExportState", "HeldData", "LawfulBasis", "PrivacyContext"]
 
 Withheld = Literal["exclude_secret", "exclude_third_party", "exclude_derived"]
 
@@ -56,6 +57,43 @@ class HeldData(Row, frozen=True):
     is_exported: bool
 
 
+class ExportState(StrEnum):
+    """Where an export stands."""
+
+    REQUESTED = "requested"
+    BUILDING = "building"
+    READY = "ready"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Export(Row, frozen=True):
+    """An archive of everything about the person.
+
+    Attributes:
+        expires_at: when the archive is deleted: seven days after it was made.
+        rows_done, rows_total, files_done, files_total: how far it is.
+        size_bytes, sha256: of the archive.
+        omission_count: files that were listed and could not be read; the archive's manifest names them.
+        code: why it failed, or why something is missing.
+    """
+
+    id: UUID
+    state: ExportState
+    requested_at: Instant
+    ended_at: Instant | None
+    expires_at: Instant | None
+    rows_total: int
+    rows_done: int
+    files_total: int
+    files_done: int
+    size_bytes: int | None
+    sha256: str | None
+    omission_count: int
+    code: str | None
+
+
 class PrivacyContext:
     """`client.privacy`.
 
@@ -72,3 +110,33 @@ class PrivacyContext:
     def my_data(self) -> tuple[HeldData, ...]:
         """Everything that is held about the person, place by place."""
         return parse_rows(HeldData, self._transport.call("my_data"))
+
+    def request_export(self) -> Export:
+        """Have everything put into one archive; the one under way is returned.
+
+        Raises:
+            NotSignedIn: NX920, the sign-in is more than an hour ago.
+        """
+        return parse_row(Export, self._transport.call("request_export"))
+
+    def exports(self) -> tuple[Export, ...]:
+        """The person's exports, newest first."""
+        return parse_rows(Export, self._transport.call("my_exports"))
+
+    def open_export(self, export_id: UUID) -> str:
+        """A link that leads to the archive, once, within two minutes. Open it; do not keep or send it.
+
+        Raises:
+            NotFound: the person has no such export.
+            NotSignedIn: NX920, the sign-in is more than an hour ago.
+            WrongState: NX922, it is not ready, or its archive is deleted.
+        """
+        return parse_value(str, self._transport.call("open_export", export_id=export_id))
+
+    def cancel_export(self, export_id: UUID) -> Export:
+        """Stop an export, or have its archive deleted now.
+
+        Raises:
+            NotFound: the person has no such export.
+        """
+        return parse_row(Export, self._transport.call("cancel_export", export_id=export_id))

@@ -255,6 +255,9 @@
 \ir 90_privacy/handle_incidents.sql
 \ir 90_privacy/ask_guardian.sql
 \ir 90_privacy/answer_guardian.sql
+\ir 90_privacy/exports.sql
+\ir 90_privacy/build_export.sql
+\ir 90_privacy/finish_export.sql
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -272,6 +275,9 @@
 \ir ../policies/90_privacy/handle_incidents.sql
 \ir ../policies/90_privacy/ask_guardian.sql
 \ir ../policies/90_privacy/answer_guardian.sql
+\ir ../policies/90_privacy/exports.sql
+\ir ../policies/90_privacy/build_export.sql
+\ir ../policies/90_privacy/finish_export.sql
 
 -- 95_attestation: proof that the promises are kept
 \ir 95_attestation/errors.sql

@@ -28,6 +28,7 @@ from workers.errors import AccessRefusedError, ConfigurationError, ContractMisma
 from workers.gateway import Gateway
 from workers.jobs import backoff_seconds, pause
 from workers.jobs.erasure import OutsideEraser, run_erasures
+from workers.jobs.export import run_exports
 from workers.jobs.housekeeping import run_housekeeping
 from workers.jobs.kept_tokens import KeptTokens
 from workers.jobs.locations import CountryTable, run_locations
@@ -129,6 +130,7 @@ class _Worker:
             asyncio.create_task(self._lane_loop("revoke", self._revoke), name="revoke"),
             *self._mail_loops(),
             asyncio.create_task(self._lane_loop("erasure", self._erase), name="erasure"),
+            asyncio.create_task(self._lane_loop("export", self._export), name="export"),
             asyncio.create_task(self._location_loop(), name="locations"),
             asyncio.create_task(self._web.serve(), name="web"),
         ]
@@ -216,6 +218,9 @@ class _Worker:
 
     async def _erase(self, worker_id: UUID) -> int:
         return await run_erasures(self._gateway, self._erasers, worker_id, 1)
+
+    async def _export(self, worker_id: UUID) -> int:
+        return await run_exports(self._gateway, worker_id, 1)
 
     async def _location_loop(self) -> None:
         """Derive countries of log-ins (P1.9). Nothing is leased: any number of workers may do the same."""

@@ -43,3 +43,16 @@ select private.register_data('private.incident_recipients', 'user_id', 'legal_du
   '{"user.unique_id": "user_id", "system.operations": "id incident_id mail_id provider_id sent_at delivered_at bounced_at failed_code"}',
   p_notes => '{"provider_id": "Id of a message."}',
   p_erase_of => '{"id": "keep_nonpersonal", "incident_id": "keep_nonpersonal", "mail_id": "keep_nonpersonal", "provider_id": "keep_nonpersonal", "sent_at": "keep_nonpersonal", "delivered_at": "keep_nonpersonal", "bounced_at": "keep_nonpersonal", "failed_code": "keep_nonpersonal"}');
+select private.register_data('private.exports', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "id user_id", "user.content": "object_name",
+    "user.behavior": "requested_at ended_at", "system.operations": "state snapshot_at expires_at catalogue_hash rows_total rows_done files_total files_done size_bytes sha256 omission_count last_code"}',
+  p_retain_for => '90 days', p_anchor => 'closed', p_notes => '{"object_name": "Where the archive lies; goes with the account at once."}');
+select private.register_data('private.export_chunks', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "export_id user_id", "user.content": "body", "system.operations": "area position row_count staged_at"}',
+  p_retain_for => '7 days', p_anchor => 'created', p_notes => '{"body": "A copy of what an export holds, while its archive is being written; goes with the account at once."}');
+select private.register_data('private.export_tickets', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "export_id user_id", "user.authorization.credentials": "ticket_hash", "system.operations": "expires_at"}',
+  p_retain_for => '2 minutes', p_anchor => 'created');
+select private.register_data('storage.exports', 'folder:name', 'legal_duty', 'external_delete', '{"user.content": "*"}',
+  p_retain_for => '7 days', p_anchor => 'created', p_kind => 'bucket', p_notes => '{"*": "Archives that people asked for (P7.4)."}');
+select private.register_data('queue.export', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');

@@ -13,6 +13,10 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX914', 'A second person has to do this', 'Ask a colleague who has not been part of it yet.', 403),
   ('NX915', 'There is no such legal hold', 'Check the id.', 404),
   ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409),
+  ('NX920', 'You have to sign in again to do this', 'Sign in again and repeat it within the hour.', 403),
+  ('NX921', 'There is no such export', 'Call my_exports() for those that there are.', 404),
+  ('NX922', 'There is nothing to download', 'Wait until the export is ready, or ask for a new one.', 409),
+  ('NX923', 'The archive is not in the bucket as reported', 'Upload it again.', 409),
   ('NX930', 'A change of the policy is pending already', 'Wait until it has taken effect.', 409),
   ('NX931', 'A change takes effect 14 days after its announcement at the earliest', 'Choose a later date.', 400),  -- P11.1
   ('NX932', 'What was announced about a policy cannot be changed', 'Announce a new version; a date can only move later.', 403),

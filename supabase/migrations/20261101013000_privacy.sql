@@ -18,6 +18,10 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX914', 'A second person has to do this', 'Ask a colleague who has not been part of it yet.', 403),
   ('NX915', 'There is no such legal hold', 'Check the id.', 404),
   ('NX916', 'This erasure is not leased to you', 'Claim it again; somebody else may be at work on it.', 409),
+  ('NX920', 'You have to sign in again to do this', 'Sign in again and repeat it within the hour.', 403),
+  ('NX921', 'There is no such export', 'Call my_exports() for those that there are.', 404),
+  ('NX922', 'There is nothing to download', 'Wait until the export is ready, or ask for a new one.', 409),
+  ('NX923', 'The archive is not in the bucket as reported', 'Upload it again.', 409),
   ('NX930', 'A change of the policy is pending already', 'Wait until it has taken effect.', 409),
   ('NX931', 'A change takes effect 14 days after its announcement at the earliest', 'Choose a later date.', 400),  -- P11.1
   ('NX932', 'What was announced about a policy cannot be changed', 'Announce a new version; a date can only move later.', 403),
@@ -2730,6 +2734,611 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.confirm_guardian_request', 'Writes consents and accounts for whoever holds the link of a mail.'),
   ('private.withdraw_guardian_consent', 'Writes consents and accounts for whoever holds the link of a mail.');
 
+-- ==== sql/90_privacy/exports.sql
+
+-- private.exports, private.export_chunks, bucket exports; public.request_export(), my_exports(), open_export(id), cancel_export(id)
+-- Why:     a person gets everything that is theirs as one archive, privately (P7.4). It waits for seven days in a bucket
+--          that no role of the API can read; each click gets a one-time ticket for the worker, which mints the URL.
+-- Caller:  people, in every state of the account, signed in lately. DEFINER bodies: the tables are in private.
+-- Errors:  NX001 no live session. NX920 the sign-in is too long ago. NX921 no such export. NX922 nothing to fetch.
+--          NX205 no worker has announced its address.
+-- Repeat:  safe: the export under way is returned. Each ticket is another one.
+-- Locks:   one advisory lock per person.
+-- States:  requested → building → ready → expired;  requested, building → failed;  all but failed, expired → cancelled
+
+insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
+  ('exports', 'exports', false, 53687091200, array['application/zip'])
+on conflict (id) do update set
+  public = excluded.public, file_size_limit = excluded.file_size_limit, allowed_mime_types = excluded.allowed_mime_types;
+
+create table private.exports (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  state text not null default 'requested',
+  requested_at timestamptz not null,
+  snapshot_at timestamptz,
+  ended_at timestamptz,
+  expires_at timestamptz,
+  object_name text,
+  catalogue_hash text,
+  rows_total bigint not null default 0,
+  rows_done bigint not null default 0,
+  files_total bigint not null default 0,
+  files_done bigint not null default 0,
+  size_bytes bigint,
+  sha256 text,
+  omission_count int not null default 0,
+  last_code text,
+  unique (id, user_id),
+  constraint state_is_known check (state in ('requested', 'building', 'ready', 'failed', 'expired', 'cancelled')),
+  constraint ended_says_when check ((state in ('requested', 'building')) = (ended_at is null)),
+  constraint gone_after_seven_days check ( -- P7.4
+    expires_at is null or expires_at = ended_at + interval '168 hours'),
+  constraint ready_is_whole check (
+    state <> 'ready' or (expires_at is not null and object_name is not null and size_bytes > 0
+      and snapshot_at is not null and catalogue_hash is not null and sha256 ~ '^[0-9a-f]{64}$')),
+  constraint object_is_in_the_folder_of_its_person check (object_name like user_id || '/' || id || '/%'),
+  constraint last_code_is_a_code check (last_code ~ '^[A-Za-z0-9_.:-]{1,64}$')
+);
+create unique index exports_one_at_a_time_key on private.exports (user_id) where state in ('requested', 'building');
+create index exports_user_id_idx on private.exports (user_id, requested_at desc);
+create index exports_open_idx on private.exports (requested_at) where state in ('requested', 'building');
+comment on table private.exports is 'Archives of everything about a person: asked for, under way, waiting to be fetched (P7.4).';
+comment on column private.exports.omission_count is 'Files that were listed and could not be read; the manifest names them.';
+
+create table private.export_chunks (
+  export_id uuid not null,
+  user_id uuid not null references auth.users (id) on delete cascade,
+  area text not null,
+  position int not null,
+  row_count int not null,
+  staged_at timestamptz not null,
+  body text not null,
+  primary key (export_id, area, position),
+  foreign key (export_id, user_id) references private.exports (id, user_id) on delete cascade
+);
+create index export_chunks_user_id_idx on private.export_chunks (user_id, export_id);
+comment on table private.export_chunks is
+  'The snapshot that an archive is written from: lines of JSON, all from one instant. Deleted when the archive is there.';
+
+create table private.export_tickets (
+  ticket_hash text primary key,
+  export_id uuid not null,
+  user_id uuid not null references auth.users (id) on delete cascade,
+  expires_at timestamptz not null,
+  foreign key (export_id, user_id) references private.exports (id, user_id) on delete cascade,
+  constraint hash_is_sha_256 check (ticket_hash ~ '^[0-9a-f]{64}$')
+);
+create index export_tickets_user_id_idx on private.export_tickets (user_id, export_id);
+comment on table private.export_tickets is 'One click each: exchanged once, within two minutes, for a URL of fifteen minutes.';
+
+-- Auth notes the sign-in that began a session; refreshing does not move it.
+create function private.recent_person(p_now timestamptz default now()) returns uuid
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+begin
+  if not exists (select from auth.sessions s where s.id = private.current_session_id()
+                   and s.created_at > p_now - private.setting_interval('recent_sign_in')) then
+    perform private.fail('NX920');
+  end if;
+  return v_person;
+end;
+$$;
+comment on function private.recent_person(timestamptz) is
+  'The caller, who has signed in lately; NX920 otherwise. For what must not be done with a device that was left open.';
+
+create type private.export_view as (
+  id uuid, state text, requested_at timestamptz, ended_at timestamptz, expires_at timestamptz, rows_total bigint,
+  rows_done bigint, files_total bigint, files_done bigint, size_bytes bigint, sha256 text, omission_count int, code text
+);
+comment on type private.export_view is 'An export as its person sees it.';
+
+create function private.view_export(p_export private.exports, p_now timestamptz) returns private.export_view
+language sql immutable security invoker set search_path = '' as $$
+  select row(p_export.id, case when p_export.state = 'ready' and p_export.expires_at <= p_now then 'expired' else p_export.state end,
+    p_export.requested_at, p_export.ended_at, p_export.expires_at, p_export.rows_total, p_export.rows_done,
+    p_export.files_total, p_export.files_done, p_export.size_bytes, p_export.sha256, p_export.omission_count,
+    p_export.last_code)::private.export_view
+$$;
+comment on function private.view_export(private.exports, timestamptz) is 'What a person sees of an export.';
+
+create function private.request_export(p_now timestamptz default now()) returns private.export_view
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.recent_person(p_now);
+  v_export private.exports;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('export:' || v_person, 0));
+  select * into v_export from private.exports e where e.user_id = v_person and e.state in ('requested', 'building');
+  if not found then
+    insert into private.exports (user_id, requested_at) values (v_person, p_now) returning * into v_export;
+    perform private.enqueue('export', v_export.id, p_now, p_now);
+    perform private.audit('export_requested', 'export', v_export.id, p_now := p_now);
+  end if;
+  return private.view_export(v_export, p_now);
+end;
+$$;
+comment on function private.request_export(timestamptz) is 'Body of public.request_export().';
+
+create function private.my_exports(p_now timestamptz default now()) returns setof private.export_view
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+begin
+  return query select (private.view_export(e, p_now)).* from private.exports e
+    where e.user_id = v_person order by e.requested_at desc, e.id limit 50;
+end;
+$$;
+comment on function private.my_exports(timestamptz) is 'Body of public.my_exports().';
+
+create function private.open_export(p_export_id uuid, p_now timestamptz default now()) returns text
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.recent_person(p_now);
+  v_export private.exports;
+  v_ticket text := encode(extensions.gen_random_bytes(32), 'hex');
+begin
+  select * into v_export from private.exports e where e.id = p_export_id and e.user_id = v_person;
+  if not found then
+    perform private.fail('NX921');
+  elsif v_export.state <> 'ready' or v_export.expires_at <= p_now then
+    perform private.fail('NX922', p_detail := v_export.state);
+  elsif private.setting('public_url') is null then
+    perform private.fail('NX205');
+  end if;
+  delete from private.export_tickets t where t.user_id = v_person;
+  insert into private.export_tickets (ticket_hash, export_id, user_id, expires_at)
+    values (encode(sha256(convert_to(v_ticket, 'UTF8')), 'hex'), p_export_id, v_person, p_now + interval '2 minutes');
+  return format('%s/export/%s', private.setting('public_url') #>> '{}', v_ticket);
+end;
+$$;
+comment on function private.open_export(uuid, timestamptz) is 'Body of public.open_export().';
+
+create function private.cancel_export(p_export_id uuid, p_now timestamptz default now()) returns private.export_view
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+  v_export private.exports;
+begin
+  select * into v_export from private.exports e where e.id = p_export_id and e.user_id = v_person for update;
+  if not found then
+    perform private.fail('NX921');
+  elsif v_export.state in ('requested', 'building', 'ready') then
+    update private.exports e set state = 'cancelled', ended_at = coalesce(e.ended_at, p_now)
+      where e.id = p_export_id returning * into v_export;
+    delete from private.export_chunks c where c.export_id = p_export_id;
+    delete from private.export_tickets t where t.export_id = p_export_id;
+    perform private.enqueue('export', p_export_id, p_now, p_now);  -- its file goes
+  end if;
+  return private.view_export(v_export, p_now);
+end;
+$$;
+comment on function private.cancel_export(uuid, timestamptz) is 'Body of public.cancel_export().';
+
+create function public.request_export()
+returns table (
+  id uuid, state text, requested_at timestamptz, ended_at timestamptz, expires_at timestamptz, rows_total bigint,
+  rows_done bigint, files_total bigint, files_done bigint, size_bytes bigint, sha256 text, omission_count int, code text
+)
+language sql volatile security invoker set search_path = '' as $$
+  select e.id, e.state, e.requested_at, e.ended_at, e.expires_at, e.rows_total, e.rows_done, e.files_total, e.files_done,
+         e.size_bytes, e.sha256, e.omission_count, e.code
+  from private.request_export() e
+$$;
+comment on function public.request_export() is
+  'Has everything of the caller put into one archive; the one under way is returned. Needs a sign-in of the last hour (P7.4).';
+
+create function public.my_exports()
+returns table (
+  id uuid, state text, requested_at timestamptz, ended_at timestamptz, expires_at timestamptz, rows_total bigint,
+  rows_done bigint, files_total bigint, files_done bigint, size_bytes bigint, sha256 text, omission_count int, code text
+)
+language sql stable security invoker set search_path = '' as $$
+  select e.id, e.state, e.requested_at, e.ended_at, e.expires_at, e.rows_total, e.rows_done, e.files_total, e.files_done,
+         e.size_bytes, e.sha256, e.omission_count, e.code
+  from private.my_exports() e
+$$;
+comment on function public.my_exports() is 'The caller''s exports, newest first, with their progress.';
+
+create function public.open_export(p_export_id uuid) returns text
+language sql volatile security invoker set search_path = '' as $$
+  select private.open_export(p_export_id)
+$$;
+comment on function public.open_export(uuid) is
+  'A link that works once, within two minutes: it leads to the archive. Needs a sign-in of the last hour (P7.4).';
+
+create function public.cancel_export(p_export_id uuid)
+returns table (
+  id uuid, state text, requested_at timestamptz, ended_at timestamptz, expires_at timestamptz, rows_total bigint,
+  rows_done bigint, files_total bigint, files_done bigint, size_bytes bigint, sha256 text, omission_count int, code text
+)
+language sql volatile security invoker set search_path = '' as $$
+  select e.id, e.state, e.requested_at, e.ended_at, e.expires_at, e.rows_total, e.rows_done, e.files_total, e.files_done,
+         e.size_bytes, e.sha256, e.omission_count, e.code
+  from private.cancel_export(p_export_id) e
+$$;
+comment on function public.cancel_export(uuid) is 'Stops an export, or has its archive deleted before its time.';
+
+insert into private.settings (key, value, description) values
+  ('recent_sign_in', '"1 hour"', 'What asks for a sign-in that is not long ago accepts one of this age.');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.request_export', 'Writes exports and queue for the caller, who has no rights on them.'),
+  ('private.my_exports', 'Reads the exports of the caller, who has no rights on the table.'),
+  ('private.open_export', 'Writes a ticket for the caller, who has no rights on the table.'),
+  ('private.cancel_export', 'Changes an export of the caller, who has no rights on the table.');
+
+insert into public.notification_texts (kind, code, title, advice, is_mailed) values
+  ('export_ready', '', 'Your export is ready', 'Download it in the settings within seven days; then it is deleted.', true),
+  ('export_failed', '', 'Your export could not be made', 'Ask for it again in the settings; we have been told and look into it.', true);
+
+-- ==== sql/90_privacy/build_export.sql
+
+-- private.export_lines(person); worker.begin_export(…), read_export_chunk(…), note_export(…)
+-- Why:     the archive shows one instant. A worker has the API alone, where each call is a transaction of its own; so one
+--          statement writes the snapshot down in chunks, the worker reads them one by one, and they are deleted (P7.4).
+-- Caller:  service_role, which has leased the export in lane `export`.
+-- Errors:  NX916 the lease is gone, or the export: cancelled, or its person.
+-- Repeat:  safe: a snapshot replaces the one before.
+-- Locks:   queue row, then the export.
+
+-- What an export holds, by the catalogue alone: secrets, data of others and what is derived are not in it.
+create function private.exported_relations()
+returns table (area text, place text, columns text[], types text[], order_by text, predicate text)
+language sql stable security invoker set search_path = '' as $$
+  select max(d.export_name), d.schema_name || '.' || d.relation,
+    array_agg(a.attname::text order by a.attnum), array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum),
+    (select string_agg(format('t.%I', k.attname), ', ' order by i.ord)
+     from pg_index x cross join lateral unnest(x.indkey::int2[]) with ordinality i (attnum, ord)
+     join pg_attribute k on k.attrelid = x.indrelid and k.attnum = i.attnum
+     where x.indrelid = c.oid and x.indisprimary),
+    private.subject_predicate(d.schema_name, d.relation)
+      || case when d.schema_name = 'storage' and d.relation = 'objects' then
+           ' and t.bucket_id in (select b.relation from private.data_catalogue b
+                                 where b.kind = ''bucket'' and b.export_action = ''include'')' else '' end
+  from private.data_catalogue d
+  join pg_class c on c.relname = d.relation and c.relnamespace = to_regnamespace(d.schema_name)
+  join pg_attribute a on a.attrelid = c.oid and a.attname = d.column_name and a.attnum > 0 and not a.attisdropped
+  where d.kind = 'column' and d.export_action = 'include' and d.subject_path <> 'none'
+  group by d.schema_name, d.relation, c.oid
+  order by 1, 2
+$$;
+comment on function private.exported_relations() is
+  'Areas of an export with the columns that are in it, their order, and the condition on rows of person $1.';
+
+-- STABLE: every query in it sees the snapshot of the statement that calls it. Exact decimals travel as text.
+create function private.export_lines(p_person uuid) returns table (area text, ordinal bigint, line text)
+language plpgsql stable security invoker set search_path = '' set timezone = 'UTC' set bytea_output = 'hex' as $$
+declare
+  v_relation record;
+begin
+  for v_relation in select * from private.exported_relations() loop
+    return query execute format(
+      'select %L::text, x.n, row_to_json(x.y)::text
+       from (select row_number() over (order by %s) as n, (select y from (select %s) y) as y from %s t where %s) x',
+      v_relation.area, coalesce(v_relation.order_by, 't::text'),
+      (select string_agg(format(case when type like 'numeric%%' then 't.%1$I::text as %1$I' else 't.%I' end, name), ', ' order by n)
+       from unnest(v_relation.columns, v_relation.types) with ordinality u (name, type, n)),
+      v_relation.place, v_relation.predicate) using p_person;
+  end loop;
+end;
+$$;
+comment on function private.export_lines(uuid) is 'Everything that an export of a person holds, one row of JSON a line.';
+
+create function private.stage_export(p_export private.exports, p_now timestamptz) returns private.exports
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  delete from private.export_chunks c where c.export_id = p_export.id;
+  insert into private.export_chunks (export_id, user_id, area, position, row_count, staged_at, body)
+    select p_export.id, p_export.user_id, s.area, s.position, count(*), p_now, string_agg(s.line, E'\n' order by s.ordinal)
+    from (
+      select l.*, (sum(length(l.line)) over (partition by l.area order by l.ordinal) - length(l.line))
+                  / private.setting_int('export_chunk_chars') as position
+      from private.export_lines(p_export.user_id) l) s
+    group by s.area, s.position;
+  update private.exports e set
+    state = 'building', snapshot_at = p_now, catalogue_hash = private.catalogue_hash(), rows_done = 0, files_done = 0,
+    rows_total = (select coalesce(sum(c.row_count), 0) from private.export_chunks c where c.export_id = e.id),
+    files_total = (select coalesce(sum(c.row_count), 0) from private.export_chunks c where c.export_id = e.id and c.area = 'files'),
+    object_name = coalesce(e.object_name,
+      e.user_id || '/' || e.id || '/' || encode(extensions.gen_random_bytes(32), 'hex') || '.zip')
+    where e.id = p_export.id returning * into p_export;
+  return p_export;
+end;
+$$;
+comment on function private.stage_export(private.exports, timestamptz) is
+  'Writes down everything of a person as of one instant: one statement, one snapshot.';
+
+create function private.hold_export_lease(p_worker_id uuid, p_export_id uuid, p_attempt int) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform from private.queue q
+    where q.lane = 'export' and q.subject_id = p_export_id and q.worker_id = p_worker_id and q.attempt = p_attempt
+    for update;
+  if not found then
+    perform private.fail('NX916');
+  end if;
+end;
+$$;
+comment on function private.hold_export_lease(uuid, uuid, int) is 'NX916 unless this worker has leased this export.';
+
+create function private.describe_export(p_export private.exports) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+  select jsonb_build_object(
+    'export_id', p_export.id, 'user_id', p_export.user_id, 'requested_at', p_export.requested_at,
+    'snapshot_at', p_export.snapshot_at, 'catalogue_hash', p_export.catalogue_hash, 'object_name', p_export.object_name,
+    'areas', (
+      select jsonb_agg(jsonb_build_object('area', r.area, 'place', r.place, 'columns', r.columns, 'types', r.types,
+        'rows', coalesce(c.rows, 0), 'chunks', coalesce(c.chunks, 0)) order by r.area)
+      from private.exported_relations() r
+      left join (select c.area, sum(c.row_count) as rows, max(c.position) + 1 as chunks from private.export_chunks c
+                 where c.export_id = p_export.id group by c.area) c on c.area = r.area),
+    'omissions', (
+      select jsonb_agg(jsonb_build_object('what', d.schema_name || '.' || d.relation || '.' || d.column_name,
+        'reason', substring(d.export_action from 'exclude_(.*)')) order by d.schema_name, d.relation, d.column_name)
+      from private.data_catalogue d
+      where d.export_action <> 'include' and d.category <> 'system.operations'))
+$$;
+comment on function private.describe_export(private.exports) is 'What the manifest of an archive says about the snapshot.';
+
+create function private.begin_export(p_worker_id uuid, p_export_id uuid, p_attempt int, p_now timestamptz default now())
+returns table (task text, files text[], document jsonb)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_export private.exports;
+begin
+  perform private.hold_export_lease(p_worker_id, p_export_id, p_attempt);
+  select * into v_export from private.exports e where e.id = p_export_id for update;
+  if v_export.state in ('requested', 'building') then
+    v_export := private.stage_export(v_export, p_now);
+    return query select 'build', null::text[], private.describe_export(v_export);
+  elsif v_export.state = 'ready' and v_export.expires_at > p_now then
+    return query select 'nothing', null::text[], null::jsonb;
+  else
+    return query select 'remove', array(
+      select o.name from storage.objects o where o.bucket_id = 'exports' and o.name like '%/' || p_export_id || '/%'
+        and split_part(o.name, '/', 2) = p_export_id::text order by 1), null::jsonb;
+  end if;
+end;
+$$;
+comment on function private.begin_export(uuid, uuid, int, timestamptz) is 'Body of worker.begin_export().';
+
+create function private.read_export_chunk(
+  p_worker_id uuid, p_export_id uuid, p_attempt int, p_area text, p_position int
+) returns text
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_body text;
+begin
+  perform private.hold_export_lease(p_worker_id, p_export_id, p_attempt);
+  select c.body into v_body from private.export_chunks c
+    where c.export_id = p_export_id and c.area = p_area and c.position = p_position;
+  if not found then
+    perform private.fail('NX916');
+  end if;
+  return v_body;
+end;
+$$;
+comment on function private.read_export_chunk(uuid, uuid, int, text, int) is 'Body of worker.read_export_chunk().';
+
+create function private.note_export(p_worker_id uuid, p_export_id uuid, p_attempt int, p_rows bigint, p_files bigint)
+returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.hold_export_lease(p_worker_id, p_export_id, p_attempt);
+  update private.exports e set rows_done = least(p_rows, e.rows_total), files_done = least(p_files, e.files_total)
+    where e.id = p_export_id and e.state = 'building';
+  return found;
+end;
+$$;
+comment on function private.note_export(uuid, uuid, int, bigint, bigint) is 'Body of worker.note_export().';
+
+create function worker.begin_export(p_worker_id uuid, p_export_id uuid, p_attempt int)
+returns table (task text, files text[], document jsonb)
+language sql volatile security invoker set search_path = '' as $$
+  select b.task, b.files, b.document from private.begin_export(p_worker_id, p_export_id, p_attempt) b
+$$;
+comment on function worker.begin_export(uuid, uuid, int) is
+  'What a leased export needs: build (a snapshot was taken, document describes it), remove (these files of bucket exports), nothing.';
+
+create function worker.read_export_chunk(p_worker_id uuid, p_export_id uuid, p_attempt int, p_area text, p_position int)
+returns text
+language sql volatile security invoker set search_path = '' as $$
+  select private.read_export_chunk(p_worker_id, p_export_id, p_attempt, p_area, p_position)
+$$;
+comment on function worker.read_export_chunk(uuid, uuid, int, text, int) is 'Lines of JSON of one area, from the snapshot.';
+
+create function worker.note_export(p_worker_id uuid, p_export_id uuid, p_attempt int, p_rows bigint, p_files bigint)
+returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.note_export(p_worker_id, p_export_id, p_attempt, p_rows, p_files)
+$$;
+comment on function worker.note_export(uuid, uuid, int, bigint, bigint) is 'Notes progress. False: it is not wanted any more.';
+
+insert into private.settings (key, value, description) values
+  ('export_chunk_chars', '262144', 'Characters of JSON that a worker reads at once while it writes an archive.');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.begin_export', 'Reads everything of one person; service_role has no rights on most of it.'),
+  ('private.read_export_chunk', 'Reads the snapshot, on which service_role has no rights.'),
+  ('private.note_export', 'Writes exports, on which service_role has no rights.');
+
+-- ==== sql/90_privacy/finish_export.sql
+
+-- worker.finish_export(…), forget_export(…), redeem_export(ticket); what ends exports by itself
+-- Why:     an archive is ready when the bucket has it, is opened by one-time tickets alone, and goes after seven days, with
+--          its export, or with its person (P7.4).
+-- Caller:  service_role, which has leased the export in lane `export`; housekeeping.
+-- Errors:  NX916 the lease is gone. NX923 the archive is not in the bucket.
+-- Repeat:  safe.
+-- Locks:   queue row, then the export.
+
+create function private.finish_export(
+  p_worker_id uuid, p_export_id uuid, p_attempt int, p_size_bytes bigint, p_sha256 text, p_omissions int,
+  p_code text default null, p_now timestamptz default now()
+) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_export private.exports;
+begin
+  perform private.hold_export_lease(p_worker_id, p_export_id, p_attempt);
+  select * into v_export from private.exports e where e.id = p_export_id and e.state = 'building' for update;
+  if not found then
+    return false;
+  elsif p_code is null and not exists (
+    select from storage.objects o where o.bucket_id = 'exports' and o.name = v_export.object_name
+      and (o.metadata ->> 'size')::bigint = p_size_bytes) then
+    perform private.fail('NX923');
+  end if;
+  delete from private.export_chunks c where c.export_id = p_export_id;
+  if p_code is not null then
+    perform private.fail_export(p_export_id, p_code, p_now);
+    return true;
+  end if;
+  update private.exports e set
+    state = 'ready', ended_at = p_now, expires_at = p_now + interval '168 hours', rows_done = e.rows_total,
+    files_done = e.files_total - p_omissions, size_bytes = p_size_bytes, sha256 = p_sha256, omission_count = p_omissions,
+    last_code = case when p_omissions > 0 then 'files_missing' end
+    where e.id = p_export_id;
+  perform private.enqueue('export', p_export_id, p_now + interval '168 hours', p_now);  -- the archive goes
+  perform private.notify(v_export.user_id, 'export_ready', 'export', p_export_id, null, p_now);
+  perform private.audit('export_ready', 'export', p_export_id, p_now := p_now);
+  return true;
+end;
+$$;
+comment on function private.finish_export(uuid, uuid, int, bigint, text, int, text, timestamptz) is 'Body of worker.finish_export().';
+
+create function private.fail_export(p_export_id uuid, p_code text, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_person uuid;
+begin
+  update private.exports e set state = 'failed', ended_at = p_now, last_code = left(p_code, 64)
+    where e.id = p_export_id and e.state in ('requested', 'building') returning e.user_id into v_person;
+  if found then
+    delete from private.export_chunks c where c.export_id = p_export_id;
+    insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at)
+      values ('export', p_export_id, 0, left(p_code, 64), p_now);
+    perform private.notify(v_person, 'export_failed', 'export', p_export_id, null, p_now);
+    perform private.enqueue('export', p_export_id, p_now, p_now);  -- whatever was uploaded goes
+  end if;
+end;
+$$;
+comment on function private.fail_export(uuid, text, timestamptz) is 'Gives an export up: its person is told, and so is whoever watches.';
+
+create function private.forget_export(p_worker_id uuid, p_export_id uuid, p_attempt int, p_now timestamptz default now())
+returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.hold_export_lease(p_worker_id, p_export_id, p_attempt);
+  update private.exports e set state = 'expired' where e.id = p_export_id and e.state = 'ready' and e.expires_at <= p_now;
+  update private.exports e set object_name = null where e.id = p_export_id and e.state in ('expired', 'cancelled', 'failed');
+end;
+$$;
+comment on function private.forget_export(uuid, uuid, int, timestamptz) is 'Body of worker.forget_export().';
+
+create function private.redeem_export(p_ticket_hash text, p_now timestamptz default now()) returns text
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_export uuid;
+  v_name text;
+begin
+  delete from private.export_tickets t where t.ticket_hash = p_ticket_hash and t.expires_at > p_now
+    returning t.export_id into v_export;
+  select e.object_name into v_name from private.exports e
+    where e.id = v_export and e.state = 'ready' and e.expires_at > p_now;
+  return v_name;
+end;
+$$;
+comment on function private.redeem_export(text, timestamptz) is 'Body of worker.redeem_export().';
+
+create function worker.finish_export(
+  p_worker_id uuid, p_export_id uuid, p_attempt int, p_size_bytes bigint, p_sha256 text, p_omissions int,
+  p_code text default null
+) returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.finish_export(p_worker_id, p_export_id, p_attempt, p_size_bytes, p_sha256, p_omissions, p_code)
+$$;
+comment on function worker.finish_export(uuid, uuid, int, bigint, text, int, text) is
+  'The archive is in the bucket, or, with p_code, cannot be made. False: it is not wanted any more; remove it.';
+
+create function worker.forget_export(p_worker_id uuid, p_export_id uuid, p_attempt int) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.forget_export(p_worker_id, p_export_id, p_attempt)
+$$;
+comment on function worker.forget_export(uuid, uuid, int) is 'Its files are gone from the bucket.';
+
+create function worker.redeem_export(p_ticket_hash text) returns text
+language sql volatile security invoker set search_path = '' as $$
+  select private.redeem_export(p_ticket_hash)
+$$;
+comment on function worker.redeem_export(text) is
+  'Exchanges a ticket (SHA-256, hex) for the name of its archive in bucket exports, once. NULL: unknown, used, or too late.';
+
+-- Nothing is left to a worker's memory: what fell off the queue goes back on it, archives without an export among it.
+create function private.resume_exports(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_export uuid;
+  v_count bigint := 0;
+begin
+  for v_export in
+    select x.id from (
+      select e.id from private.exports e
+      where e.state in ('requested', 'building') or e.state = 'ready' and e.expires_at <= p_now
+      union
+      select split_part(o.name, '/', 2)::uuid from storage.objects o
+      where o.bucket_id = 'exports' and split_part(o.name, '/', 2) ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        and not exists (select from private.exports e where e.object_name = o.name and e.state in ('building', 'ready'))) x
+    where not exists (select from private.queue q where q.lane = 'export' and q.subject_id = x.id)
+    limit private.setting_int('housekeeping_batch')
+  loop
+    if exists (select from private.dead_letters d where d.lane = 'export' and d.subject_id = v_export
+               and d.died_at > (select e.requested_at from private.exports e where e.id = v_export and e.state in ('requested', 'building'))) then
+      perform private.fail_export(v_export, 'gave_up', p_now);
+    else
+      perform private.enqueue('export', v_export, p_now, p_now);
+    end if;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.resume_exports(timestamptz) is
+  'Housekeeping: exports that fell off the queue, archives that are due to go, and archives of exports that are gone.';
+
+create function private.forget_exports(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.export_tickets t where t.expires_at <= p_now;
+  delete from private.export_chunks c where c.staged_at <= p_now - interval '7 days';
+  delete from private.exports e where e.id = any (array(
+    select o.id from private.exports o
+    where o.ended_at < p_now - interval '90 days' and o.object_name is null limit private.setting_int('housekeeping_batch')));
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.forget_exports(timestamptz) is 'Housekeeping: what is left of an export after its archive, three months later.';
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('resume_exports', 'private.resume_exports', 930),
+  ('forget_exports', 'private.forget_exports', 931);
+
+insert into private.retention_rules (relation, anchor_column, keep, slack, applied_by, condition, reason) values
+  ('private.exports', 'ended_at', '90 days', '1 day', 'forget_exports', 'true', 'What is left of an export when its archive is gone.'),
+  ('private.export_chunks', 'staged_at', '7 days', '1 day', 'forget_exports', 'true', 'While an archive is being written (P7.4).'),
+  ('private.export_tickets', 'expires_at', '2 minutes', '1 hour', 'forget_exports', 'true', 'One click (P7.4).');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.finish_export', 'Writes exports, on which service_role has no rights.'),
+  ('private.forget_export', 'Writes exports, on which service_role has no rights.'),
+  ('private.redeem_export', 'Reads tickets, on which service_role has no rights.');
+
 -- ==== sql/90_privacy/data_catalogue.sql
 
 -- What this context holds, for the data catalogue.
@@ -2777,6 +3386,19 @@ select private.register_data('private.incident_recipients', 'user_id', 'legal_du
   '{"user.unique_id": "user_id", "system.operations": "id incident_id mail_id provider_id sent_at delivered_at bounced_at failed_code"}',
   p_notes => '{"provider_id": "Id of a message."}',
   p_erase_of => '{"id": "keep_nonpersonal", "incident_id": "keep_nonpersonal", "mail_id": "keep_nonpersonal", "provider_id": "keep_nonpersonal", "sent_at": "keep_nonpersonal", "delivered_at": "keep_nonpersonal", "bounced_at": "keep_nonpersonal", "failed_code": "keep_nonpersonal"}');
+select private.register_data('private.exports', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "id user_id", "user.content": "object_name",
+    "user.behavior": "requested_at ended_at", "system.operations": "state snapshot_at expires_at catalogue_hash rows_total rows_done files_total files_done size_bytes sha256 omission_count last_code"}',
+  p_retain_for => '90 days', p_anchor => 'closed', p_notes => '{"object_name": "Where the archive lies; goes with the account at once."}');
+select private.register_data('private.export_chunks', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "export_id user_id", "user.content": "body", "system.operations": "area position row_count staged_at"}',
+  p_retain_for => '7 days', p_anchor => 'created', p_notes => '{"body": "A copy of what an export holds, while its archive is being written; goes with the account at once."}');
+select private.register_data('private.export_tickets', 'user_id', 'legal_duty', 'expire',
+  '{"user.unique_id": "export_id user_id", "user.authorization.credentials": "ticket_hash", "system.operations": "expires_at"}',
+  p_retain_for => '2 minutes', p_anchor => 'created');
+select private.register_data('storage.exports', 'folder:name', 'legal_duty', 'external_delete', '{"user.content": "*"}',
+  p_retain_for => '7 days', p_anchor => 'created', p_kind => 'bucket', p_notes => '{"*": "Archives that people asked for (P7.4)."}');
+select private.register_data('queue.export', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
 
 -- ==== sql/90_privacy/hold_guards.sql
 
@@ -2966,3 +3588,43 @@ grant execute on function private.withdraw_guardian_consent(text, timestamptz) t
 grant execute on function worker.find_guardian_request(text) to service_role;
 grant execute on function worker.confirm_guardian_request(text) to service_role;
 grant execute on function worker.withdraw_guardian_consent(text) to service_role;
+
+-- ==== policies/90_privacy/exports.sql
+
+-- Exporting works in every state of the account (P7.4). No role of the API reads the bucket but the worker's: no policy
+-- on storage.objects names it.
+
+alter table private.exports enable row level security;
+alter table private.export_chunks enable row level security;
+alter table private.export_tickets enable row level security;
+
+grant execute on function private.request_export(timestamptz) to authenticated;
+grant execute on function private.my_exports(timestamptz) to authenticated;
+grant execute on function private.open_export(uuid, timestamptz) to authenticated;
+grant execute on function private.cancel_export(uuid, timestamptz) to authenticated;
+grant execute on function public.request_export() to authenticated;
+grant execute on function public.my_exports() to authenticated;
+grant execute on function public.open_export(uuid) to authenticated;
+grant execute on function public.cancel_export(uuid) to authenticated;
+
+-- ==== policies/90_privacy/build_export.sql
+
+-- The worker alone builds archives.
+
+grant execute on function private.begin_export(uuid, uuid, int, timestamptz) to service_role;
+grant execute on function private.read_export_chunk(uuid, uuid, int, text, int) to service_role;
+grant execute on function private.note_export(uuid, uuid, int, bigint, bigint) to service_role;
+grant execute on function worker.begin_export(uuid, uuid, int) to service_role;
+grant execute on function worker.read_export_chunk(uuid, uuid, int, text, int) to service_role;
+grant execute on function worker.note_export(uuid, uuid, int, bigint, bigint) to service_role;
+
+-- ==== policies/90_privacy/finish_export.sql
+
+-- The worker alone reports, removes and opens archives.
+
+grant execute on function private.finish_export(uuid, uuid, int, bigint, text, int, text, timestamptz) to service_role;
+grant execute on function private.forget_export(uuid, uuid, int, timestamptz) to service_role;
+grant execute on function private.redeem_export(text, timestamptz) to service_role;
+grant execute on function worker.finish_export(uuid, uuid, int, bigint, text, int, text) to service_role;
+grant execute on function worker.forget_export(uuid, uuid, int) to service_role;
+grant execute on function worker.redeem_export(text) to service_role;

@@ -1461,6 +1461,22 @@ export type Database = {
           "state": string
         }[]
       },
+      "cancel_export": { Args: { "p_export_id": string }; Returns: {
+          "code": string,
+          "ended_at": string,
+          "expires_at": string,
+          "files_done": number,
+          "files_total": number,
+          "id": string,
+          "omission_count": number,
+          "requested_at": string,
+          "rows_done": number,
+          "rows_total": number,
+          "sha256": string,
+          "size_bytes": number,
+          "state": string
+        }[]
+      },
       "cancel_target": { Args: { "p_target_id": string }; Returns: {
           "attempt": number,
           "attempt_base": number,
@@ -1807,6 +1823,22 @@ export type Database = {
           "state": string
         }[]
       },
+      "my_exports": { Args: Record<PropertyKey, never>; Returns: {
+          "code": string,
+          "ended_at": string,
+          "expires_at": string,
+          "files_done": number,
+          "files_total": number,
+          "id": string,
+          "omission_count": number,
+          "requested_at": string,
+          "rows_done": number,
+          "rows_total": number,
+          "sha256": string,
+          "size_bytes": number,
+          "state": string
+        }[]
+      },
       "next_free_slot": { Args: { "p_after"?: string,
           "p_connection_id": string }; Returns: {
           "adjusted": string,
@@ -1814,6 +1846,8 @@ export type Database = {
           "slot_id": string,
           "time_zone": string
         }[]
+      },
+      "open_export": { Args: { "p_export_id": string }; Returns: string
       },
       "prepare_occurrence": { Args: { "p_number": number,
           "p_series_id": string }; Returns: {
@@ -1893,6 +1927,22 @@ export type Database = {
           "due_at": string,
           "id": string,
           "requested_at": string,
+          "state": string
+        }[]
+      },
+      "request_export": { Args: Record<PropertyKey, never>; Returns: {
+          "code": string,
+          "ended_at": string,
+          "expires_at": string,
+          "files_done": number,
+          "files_total": number,
+          "id": string,
+          "omission_count": number,
+          "requested_at": string,
+          "rows_done": number,
+          "rows_total": number,
+          "sha256": string,
+          "size_bytes": number,
           "state": string
         }[]
       },

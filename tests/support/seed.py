@@ -23,6 +23,7 @@ class Belongings:
     object_name: str
     series_id: uuid.UUID
     feed_id: uuid.UUID
+    export_id: uuid.UUID
 
     def argument(self, parameter: str) -> object:
         """A value of this person's for a parameter of a public function."""
@@ -35,6 +36,7 @@ class Belongings:
             "p_object_name": self.object_name,
             "p_series_id": self.series_id,
             "p_feed_id": self.feed_id,
+            "p_export_id": self.export_id,
         }.get(parameter)
 
 
@@ -136,7 +138,22 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         stripe_invoice_id=f"in_{marker}",
     )  # fmt: skip
     db.execute("select private.accept_by_use(%s, 'use')", (user,))
-    return Belongings(person, marker, post, target, connection, object_name, series, feed)
+    export = uuid.uuid4()
+    _insert(
+        db, "private.exports", id=export, user_id=user, state="ready", requested_at="now", snapshot_at="now",
+        ended_at="2030-01-01Z", expires_at="2030-01-08Z", object_name=f"{user}/{export}/{marker}.zip", size_bytes=1,
+        sha256="0" * 64, catalogue_hash="0" * 64,
+    )  # fmt: skip
+    db.execute(
+        """insert into private.export_chunks (export_id, user_id, area, position, row_count, staged_at, body)
+           values (%s, %s, 'posts', 0, 1, now(), %s)""",
+        (export, user, marker),
+    )
+    db.execute(
+        "insert into private.export_tickets (ticket_hash, export_id, user_id, expires_at) values (%s, %s, %s, now())",
+        (hashlib.sha256(marker.encode()).hexdigest(), export, user),
+    )
+    return Belongings(person, marker, post, target, connection, object_name, series, feed, export)
 
 
 def tables_without_rows_of(db: psycopg.Connection, user_id: uuid.UUID) -> set[str]:

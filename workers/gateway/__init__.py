@@ -36,6 +36,14 @@ from workers.gateway.calendar import CalendarCalls, CalendarEvent, CalendarFeed
 from workers.gateway.connections import ConnectionCalls
 from workers.gateway.duties import DutyCalls, IncidentEvent
 from workers.gateway.erasure import ErasureCalls, ErasureErrands, ErasureStep, OutsideAccount, StoredFile
+from workers.gateway.exports import (
+    EXPORTS_BUCKET,
+    ExportArea,
+    ExportCalls,
+    ExportDocument,
+    ExportTask,
+    Omission,
+)
 from workers.gateway.files import FileCalls
 from workers.gateway.identity import GuardianRequest, IdentityCalls
 from workers.gateway.jobs import JobCalls
@@ -70,6 +78,7 @@ from workers.metrics import Metrics
 from workers.settings import WorkerSettings
 
 __all__ = [
+    "EXPORTS_BUCKET",
     "UNREADABLE_ANSWER",
     "AttestationHead",
     "AttestedCheck",
@@ -81,6 +90,9 @@ __all__ = [
     "ClaimedTarget",
     "ErasureErrands",
     "ErasureStep",
+    "ExportArea",
+    "ExportDocument",
+    "ExportTask",
     "FlowTicket",
     "FollowUpItem",
     "Gateway",
@@ -94,6 +106,7 @@ __all__ = [
     "MailResult",
     "MediaItem",
     "OAuthFlow",
+    "Omission",
     "OutcomeName",
     "OutsideAccount",
     "PromiseText",
@@ -122,6 +135,7 @@ class Gateway(
     ErasureCalls,
     DutyCalls,
     AttestationCalls,
+    ExportCalls,
 ):
     """The worker's view of the database.
 

@@ -22,6 +22,7 @@ from workers.providers.oauth import PlatformOAuth
 from workers.vault import Vault
 from workers.web.calendar import CalendarGateway, CalendarPages
 from workers.web.connect import ConnectGateway, Connector
+from workers.web.exports import ExportLinks, ExportLinksGateway
 from workers.web.guardian import GuardianGateway, GuardianPages
 from workers.web.mail import MailPages, MailWebGateway
 from workers.web.media import MediaRelay
@@ -37,7 +38,9 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
-class WebGateway(ConnectGateway, CalendarGateway, MailWebGateway, GuardianGateway, Protocol):
+class WebGateway(
+    ConnectGateway, CalendarGateway, MailWebGateway, GuardianGateway, ExportLinksGateway, Protocol
+):
     """The part of `workers.gateway.Gateway` that the application uses."""
 
 
@@ -93,6 +96,7 @@ def create_app(context: WebContext) -> Starlette:
             Route("/oauth/{platform}/start", connector.start, methods=["GET"]),
             Route("/oauth/{platform}/callback", connector.callback, methods=["GET"]),
             Route("/calendar/{file}", calendars.feed, methods=["GET"]),
+            Route("/export/{ticket}", ExportLinks(context.gateway).open, methods=["GET"]),
             Route("/mail/unsubscribe", mails.ask, methods=["GET"]),
             Route("/mail/unsubscribe", mails.unsubscribe, methods=["POST"]),
             Route("/webhooks/resend", mails.receive, methods=["POST"]),
