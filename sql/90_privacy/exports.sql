@@ -59,7 +59,8 @@ create table private.export_chunks (
   primary key (export_id, area, position),
   foreign key (export_id, user_id) references private.exports (id, user_id) on delete cascade
 );
-create index export_chunks_user_id_idx on private.export_chunks (user_id, export_id);
+create index export_chunks_user_id_idx on private.export_chunks (user_id);
+create index export_chunks_export_id_user_id_idx on private.export_chunks (export_id, user_id);
 comment on table private.export_chunks is
   'The snapshot that an archive is written from: lines of JSON, all from one instant. Deleted when the archive is there.';
 
@@ -71,7 +72,8 @@ create table private.export_tickets (
   foreign key (export_id, user_id) references private.exports (id, user_id) on delete cascade,
   constraint hash_is_sha_256 check (ticket_hash ~ '^[0-9a-f]{64}$')
 );
-create index export_tickets_user_id_idx on private.export_tickets (user_id, export_id);
+create index export_tickets_user_id_idx on private.export_tickets (user_id);
+create index export_tickets_export_id_user_id_idx on private.export_tickets (export_id, user_id);
 comment on table private.export_tickets is 'One click each: exchanged once, within two minutes, for a URL of fifteen minutes.';
 
 -- Auth notes the sign-in that began a session; refreshing does not move it.
