@@ -141,8 +141,8 @@ declare
   c_rounds constant int := 50; -- so many batches of others are passed over at most to find somebody's single post
   v_is_limited boolean := exists (select from private.platform_budgets b where b.resets_at > p_now);
   v_share int := private.setting_int('claim_account_share');
-  v_kept private.queue[] := '{}';
-  v_decisions private.lease_decision[] := '{}';
+  v_kept private.queue[] := '{}'::private.queue[];
+  v_decisions private.lease_decision[] := '{}'::private.lease_decision[];
   v_leased private.queue[];
   v_is_full boolean;
   v_gone uuid[];

@@ -126,7 +126,7 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_target record;
   v_slot record;
-  v_done uuid[] := '{}';
+  v_done uuid[] := '{}'::uuid[];
 begin
   perform private.lock_slots(array(select t.connection_id from public.post_targets t where t.id = any (p_target_ids)));
   for v_target in

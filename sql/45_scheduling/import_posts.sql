@@ -155,7 +155,6 @@ create function private.import_posts_csv(
 ) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_names text[];
   v_rows jsonb;
   v_wide int;
 begin
@@ -166,12 +165,12 @@ begin
   ), header as materialized (
     select private.csv_header((select fields from line where is_header)) as names
   )
-  select h.names, coalesce(jsonb_agg(jsonb_object(h.names, l.fields[:cardinality(h.names)]
+  select coalesce(jsonb_agg(jsonb_object(h.names, l.fields[:cardinality(h.names)]
              || array_fill(null::text, array[greatest(0, cardinality(h.names) - cardinality(l.fields))]))
            || jsonb_build_object('row', l.row_number)) filter (where not l.is_header), '[]'),
          min(l.row_number) filter (where cardinality(l.fields) > cardinality(h.names)
                                    and exists (select from unnest(l.fields[cardinality(h.names) + 1:]) f where btrim(f) <> ''))
-    into v_names, v_rows, v_wide from header h left join line l on true group by h.names;
+    into v_rows, v_wide from header h left join line l on true group by h.names;
   if v_wide is not null then
     perform private.fail('NX457', p_detail := format('fields in row %s', v_wide));
   end if;

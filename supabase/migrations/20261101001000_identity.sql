@@ -573,7 +573,7 @@ declare
   v_message text;
 begin
   perform private.lawful_birth_date(private.metadata(p_event #> '{user,user_metadata}'), p_now);
-  return '{}';
+  return '{}'::jsonb;
 exception when sqlstate 'NX101' or sqlstate 'NX102' then
   get stacked diagnostics v_message = message_text;
   return (select jsonb_build_object('error', jsonb_build_object(

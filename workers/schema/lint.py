@@ -39,6 +39,12 @@ _START_SECONDS = 30.0
 # Since Postgres 16 a membership says whether it inherits; before, the role does.
 _MEMBERSHIP_OPTIONS = re.compile(r" with (?:(?:admin|inherit|set) (?:true|false)(?:, )?)+")
 
+# What the checker cannot follow, as (function, beginning of the message): statements that are put together at run time.
+ALLOWED = {
+    ("private.export_lines", "OUT variable"),  # its rows come from `return query execute`
+    ("private.run_check", "cannot determinate a result of dynamic SQL"),  # one function per check, by name
+}
+
 
 @dataclass(frozen=True)
 class Issue:
@@ -67,7 +73,8 @@ def issues(root: Path) -> list[Issue]:
                 "create extension plpgsql_check"
             )  # the CLI would try it as a role that may not
         results = tools.lint_findings(server.url("postgres", "postgres"), OWN_SCHEMAS)
-    return [issue for result in results for issue in _issues_of(result)]
+    found = (issue for result in results for issue in _issues_of(result))
+    return [issue for issue in found if not _is_allowed(issue)]
 
 
 def _issues_of(result: dict[str, Any]) -> Iterator[Issue]:
@@ -75,6 +82,10 @@ def _issues_of(result: dict[str, Any]) -> Iterator[Issue]:
         line = issue.get("statement", {}).get("lineNumber")
         where = f" (line {line} of the body)" if line else ""
         yield Issue(result["function"], issue["level"], f"{issue['message']}{where}")
+
+
+def _is_allowed(issue: Issue) -> bool:
+    return any(issue.function == name and issue.message.startswith(text) for name, text in ALLOWED)
 
 
 class _Server:
