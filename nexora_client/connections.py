@@ -140,7 +140,7 @@ class ConnectionsContext:
             NoWorker: no worker runs that could receive the person.
 
         The browser comes back to `redirect_to` with `connection_code`, for `confirm`, or with `error`, an NX
-        code of `errors.NX_ERRORS`.
+        code of `error_codes.NX_ERRORS`.
         """
         answer = self._transport.call(
             "begin_connection",

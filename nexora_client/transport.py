@@ -26,6 +26,7 @@ from supabase_auth.errors import (
 )
 
 from nexora_client import errors
+from nexora_client.error_codes import class_for
 from nexora_client.rows import Problem, Row
 
 __all__ = ["Transport"]
@@ -305,7 +306,7 @@ def translated() -> Iterator[None]:
 
 def _from_api(error: APIError) -> errors.NexoraError:
     details = error.details if error.details is None or isinstance(error.details, str) else str(error.details)
-    kind = errors.class_for(error.code)
+    kind = class_for(error.code)
     return kind(
         error.message or "The service refused the call.", code=error.code, hint=error.hint, details=details
     )
@@ -331,14 +332,14 @@ def _from_auth(error: AuthError) -> errors.NexoraError:
     code: str | None = named.group(1) if named else error.code
     status = error.status if isinstance(error, AuthApiError) else None
     message = _NX_IN_TEXT.sub("", error.message or "The sign-in service refused the call.")
-    return errors.class_for(code, status)(message, code=code)
+    return class_for(code, status)(message, code=code)
 
 
 def _from_storage(error: StorageApiError) -> errors.NexoraError:
     status = int(error.status) if str(error.status).isdigit() else None
-    kind = errors.class_for(error.code, status)
+    kind = class_for(error.code, status)
     if kind is errors.NexoraError:
-        kind = errors.class_for(None, status)
+        kind = class_for(None, status)
     return kind(error.message, code=error.code)
 
 

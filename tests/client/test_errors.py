@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from nexora_client import errors
-from nexora_client.errors import NX_ERRORS, NexoraError, class_for
+from nexora_client.error_codes import NX_ERRORS, class_for
+from nexora_client.errors import NexoraError
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 CODE = re.compile(r"^\s*\('(NX\d{3})',", re.MULTILINE)
@@ -24,7 +25,7 @@ def test_every_code_of_the_sources_has_a_class_of_its_own() -> None:
     registered = registered_in_sources()
     assert registered, "no errors.sql was read"
     unmapped = sorted(code for code in registered if NX_ERRORS.get(code, NexoraError) is NexoraError)
-    assert not unmapped, f"map these codes in nexora_client/errors.py: {unmapped}"
+    assert not unmapped, f"map these codes in nexora_client/error_codes.py: {unmapped}"
 
 
 def test_the_client_maps_no_code_that_the_sources_do_not_have() -> None:
