@@ -42,6 +42,8 @@ from workers.mail.resend import ResendSender
 from workers.mail.webhooks import webhook_key
 from workers.membership import Process
 from workers.metrics import Metrics
+from workers.processors.resend import ResendEraser
+from workers.processors.stripe import StripeEraser
 from workers.providers.oauth import PlatformOAuth, oauth_clients
 from workers.providers.publishers import build_publishers
 from workers.scheduler import Scheduler
@@ -64,6 +66,17 @@ _LOCATION_LIMIT: Final = 500
 _MAIL_LIMIT: Final = 10  # five seconds of work at the default pace, so that a stop waits no longer
 
 log = get_logger(__name__)
+
+
+def _erasers(settings: WorkerSettings, web: http.Client) -> Mapping[str, OutsideEraser]:
+    """By processor; one that is not configured here makes an erasure wait, and alarm, where it keeps something."""
+    mail, stripe = settings.mail_account(), settings.stripe_account()
+    erasers: dict[str, OutsideEraser] = {}
+    if mail is not None:
+        erasers["resend"] = ResendEraser(web, mail)
+    if stripe is not None:
+        erasers["stripe"] = StripeEraser(web, stripe)
+    return erasers
 
 
 class _Worker:
@@ -95,10 +108,7 @@ class _Worker:
         account = settings.mail_account()
         self._sender = None if account is None else ResendSender(web, account)
         self._places = Places(settings.public_url, settings.app_url)
-
-        self._erasers: Mapping[
-            str, OutsideEraser
-        ] = {}  # processors that keep something get theirs with billing
+        self._erasers = _erasers(settings, web)
         self._surroundings = Surroundings(
             root=Path(__file__).parents[1],
             keyring=keyring,

@@ -22,12 +22,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.errors import ConfigurationError
 
-__all__ = ["PLATFORMS", "MailAccount", "PlatformApp", "Settings", "WorkerSettings", "load"]
+__all__ = ["PLATFORMS", "MailAccount", "PlatformApp", "Settings", "StripeAccount", "WorkerSettings", "load"]
 
 PLATFORMS: Final = ("youtube", "x", "linkedin", "instagram", "tiktok")
 """Ids of the platforms, as in table `public.platforms`."""
 
 RESEND_URL: Final = "https://api.resend.com"
+STRIPE_URL: Final = "https://api.stripe.com"
 
 _SENDER: Final = re.compile(
     r"(?:[^<>\r\n@,\"]{1,100} <[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+)"
@@ -75,6 +76,14 @@ class MailAccount:
     base_url: str
     sender: str
     per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class StripeAccount:
+    """The account at Stripe: its secret (or restricted) key, and where the API is; the sandbox's on a test machine."""
+
+    secret_key: SecretStr = field(repr=False)
+    base_url: str
 
 
 def _host_name() -> str:
@@ -149,6 +158,7 @@ class Settings(BaseSettings):
     mail_from: str | None = Field(default=None, validation_alias="NEXORA_MAIL_FROM")
     mail_per_second: float = Field(default=2.0, gt=0, le=1000, validation_alias="NEXORA_MAIL_PER_SECOND")
     app_url: str | None = Field(default=None, validation_alias="NEXORA_APP_URL")
+    stripe_secret_key: SecretStr | None = Field(default=None, validation_alias="NEXORA_STRIPE_SECRET_KEY")
 
     youtube_client_id: str | None = Field(default=None, validation_alias="NEXORA_YOUTUBE_CLIENT_ID")
     youtube_client_secret: SecretStr | None = Field(
@@ -247,6 +257,15 @@ class Settings(BaseSettings):
                 "Nexora OS <hello@nexora.example>",
                 self.mail_per_second,
             )
+        return None
+
+    def stripe_account(self) -> StripeAccount | None:
+        """The account at Stripe when its key is set; else the sandbox's when NEXORA_SANDBOX_URL is set; else None."""
+        if self.stripe_secret_key is not None:
+            return StripeAccount(self.stripe_secret_key, STRIPE_URL)
+        if self.sandbox_url is not None and self.sandbox_secret is not None:
+            key = SecretStr(f"sk_test_{self.sandbox_secret.get_secret_value()}")
+            return StripeAccount(key, f"{self.sandbox_url}/stripe")
         return None
 
     def app_for(self, platform_id: str) -> PlatformApp | None:

@@ -59,7 +59,10 @@ comment on function private.erasure_errands(private.erasures, timestamptz) is
 create function private.complete_erasure(p_erasure private.erasures, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_email text := (select i from unnest(p_erasure.identifiers) i where i like '%_@_%' order by i limit 1);
+  -- An address that bounced gets no last mail: Resend would note it down once more.
+  v_email text := (select i from unnest(p_erasure.identifiers) i where i like '%_@_%'
+                   and not exists (select from private.erasure_outbox o where o.erasure_id = p_erasure.id and o.processor_id = 'resend')
+                   order by i limit 1);
 begin
   perform private.note_in_ledger(p_erasure.id, p_erasure.user_id, 'completed', 'all', 0, p_now);
   if v_email is not null then

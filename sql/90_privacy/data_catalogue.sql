@@ -16,7 +16,7 @@ select private.register_data('private.erasures', 'user_id', 'legal_duty', 'expir
 select private.register_data('private.erasure_steps', 'none', 'legal_duty', 'keep_nonpersonal',
   '{"system.operations": "erasure_id position action relation row_count done_at"}');
 select private.register_data('private.erasure_outbox', 'erasure_id=>private.erasures', 'legal_duty', 'expire',
-  '{"user.unique_id": "erasure_id reference", "system.operations": "processor_id done_at"}', p_retain_for => '30 days', p_anchor => 'created');
+  '{"user.unique_id": "erasure_id", "user.contact.email": "reference", "system.operations": "processor_id done_at"}', p_retain_for => '30 days', p_anchor => 'created');
 select private.register_data('private.erasure_notices', 'erasure_id=>private.erasures', 'transactional_email', 'expire',
   '{"user.unique_id": "erasure_id", "user.contact.email": "email", "user.settings": "language", "system.operations": "created_at delete_by"}',
   p_retain_for => '72 hours', p_anchor => 'created');

@@ -48,8 +48,12 @@ comment on function private.erasable_relations() is 'Relations whose rows are de
 create function private.external_accounts(p_person uuid) returns table (processor_id text, reference text)
 language sql stable security invoker set search_path = '' as $$
   select 'stripe', b.stripe_customer_id from private.billing_customers b where b.user_id = p_person
+  union all
+  select 'resend', u.email from private.mail_suppressions s join auth.users u on u.id = s.user_id
+  where s.user_id = p_person and s.address_hash = private.address_hash(u.email)
 $$;
-comment on function private.external_accounts(uuid) is 'Processors that keep something about the person, and under which id.';
+comment on function private.external_accounts(uuid) is
+  'Processors that keep something about the person, and under which id; Resend an address that bounced or complained, on its suppression list.';
 
 create function private.identifiers_of(p_person uuid) returns text[]
 language sql stable security invoker set search_path = '' as $$

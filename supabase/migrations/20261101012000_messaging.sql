@@ -802,7 +802,7 @@ select private.register_data('queue.' || l, 'with:subject_id', 'transactional_em
 from unnest(array['mail', 'mail_bulk']) l;
 select private.register_data('external.resend', 'json:contents', 'transactional_email', 'expire', '{"user.contact.email": "*"}',
   p_retain_for => '30 days', p_anchor => 'created', p_kind => 'external',
-  p_notes => '{"*": "Address and text of each message, in the log of Resend, which it deletes after 30 days at most (P4.3)."}');
+  p_notes => '{"*": "Address and text of each message, in the log of Resend, which it deletes after 30 days at most (P4.3). Its suppression list keeps an address that bounced or complained until an erasure takes it off."}');
 
 -- ==== policies/80_messaging/mail_categories.sql
 

@@ -158,6 +158,8 @@ select private.register_data('retained.billing_invoices', 'pseudonym', 'legal_du
   '{"user.unique_id": "id pseudonym", "user.financial": "number issued_at description amount_minor tax_minor currency purge_after",
     "user.contact.postal_address": "billed_to country"}', p_retain_for => '7 years', p_anchor => 'issued',
   p_notes => '{"billed_to": "Name and address have to be on an invoice."}');
+select private.register_data('external.stripe', 'json:contents', 'billing', 'external_delete', '{"user.contact.postal_address": "*"}',
+  p_kind => 'external', p_notes => '{"*": "The customer, subscriptions and cards; an erasure removes them. An invoice keeps the name and address on it, as the law wants (P8.3)."}');
 
 -- ==== policies/85_billing/billing_invoices.sql
 

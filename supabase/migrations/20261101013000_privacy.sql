@@ -1176,8 +1176,12 @@ comment on function private.erasable_relations() is 'Relations whose rows are de
 create function private.external_accounts(p_person uuid) returns table (processor_id text, reference text)
 language sql stable security invoker set search_path = '' as $$
   select 'stripe', b.stripe_customer_id from private.billing_customers b where b.user_id = p_person
+  union all
+  select 'resend', u.email from private.mail_suppressions s join auth.users u on u.id = s.user_id
+  where s.user_id = p_person and s.address_hash = private.address_hash(u.email)
 $$;
-comment on function private.external_accounts(uuid) is 'Processors that keep something about the person, and under which id.';
+comment on function private.external_accounts(uuid) is
+  'Processors that keep something about the person, and under which id; Resend an address that bounced or complained, on its suppression list.';
 
 create function private.identifiers_of(p_person uuid) returns text[]
 language sql stable security invoker set search_path = '' as $$
@@ -1445,7 +1449,10 @@ comment on function private.erasure_errands(private.erasures, timestamptz) is
 create function private.complete_erasure(p_erasure private.erasures, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_email text := (select i from unnest(p_erasure.identifiers) i where i like '%_@_%' order by i limit 1);
+  -- An address that bounced gets no last mail: Resend would note it down once more.
+  v_email text := (select i from unnest(p_erasure.identifiers) i where i like '%_@_%'
+                   and not exists (select from private.erasure_outbox o where o.erasure_id = p_erasure.id and o.processor_id = 'resend')
+                   order by i limit 1);
 begin
   perform private.note_in_ledger(p_erasure.id, p_erasure.user_id, 'completed', 'all', 0, p_now);
   if v_email is not null then
@@ -3365,7 +3372,7 @@ select private.register_data('private.erasures', 'user_id', 'legal_duty', 'expir
 select private.register_data('private.erasure_steps', 'none', 'legal_duty', 'keep_nonpersonal',
   '{"system.operations": "erasure_id position action relation row_count done_at"}');
 select private.register_data('private.erasure_outbox', 'erasure_id=>private.erasures', 'legal_duty', 'expire',
-  '{"user.unique_id": "erasure_id reference", "system.operations": "processor_id done_at"}', p_retain_for => '30 days', p_anchor => 'created');
+  '{"user.unique_id": "erasure_id", "user.contact.email": "reference", "system.operations": "processor_id done_at"}', p_retain_for => '30 days', p_anchor => 'created');
 select private.register_data('private.erasure_notices', 'erasure_id=>private.erasures', 'transactional_email', 'expire',
   '{"user.unique_id": "erasure_id", "user.contact.email": "email", "user.settings": "language", "system.operations": "created_at delete_by"}',
   p_retain_for => '72 hours', p_anchor => 'created');

@@ -21,6 +21,7 @@ from workers.sandbox.records import Record, Records
 from workers.sandbox.resend import Resend
 from workers.sandbox.spool import Spool
 from workers.sandbox.state import State
+from workers.sandbox.stripe import Stripe
 from workers.sandbox.tiktok import TikTok
 from workers.sandbox.wire import Call, RefusedError, Routes
 from workers.sandbox.x import X
@@ -55,6 +56,7 @@ class SandboxApp:
             "instagram": Instagram(limiter),
             "tiktok": TikTok(limiter),
             "resend": (resend := Resend(state, limiter)),
+            "stripe": (stripe := Stripe(state, limiter)),
         }
         self._routes = {name: Routes() for name in self._services}
         for name, service in self._services.items():
@@ -64,6 +66,7 @@ class SandboxApp:
         self._control = Routes()
         Control(state, self.records, self.faults, consent, limiter).register(self._control)
         Mails(state, resend).register(self._control)
+        stripe.register_control(self._control)
 
     def _add_oauth(self, name: str, consent: Consent) -> None:
         platform, routes = TABLE[name], self._routes[name]

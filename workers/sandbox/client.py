@@ -255,6 +255,19 @@ class SandboxControl:
         """The person posts from the TikTok app what an upload put into their inbox; the id of the post."""
         return str(self._post("finish_in_app", {"publish_id": publish_id})["post_id"])
 
+    def give_customer(self, customer_id: str, **belongings: list[dict[str, Any]]) -> None:
+        """Gives a customer at Stripe `invoices` (`[{"status": "paid"}]`), `subscriptions`, `cards`, `tax_ids`."""
+        self._post("stripe", {"customer": customer_id, **belongings})
+
+    def stripe(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that Stripe keeps: `customers`, and `answers` to idempotency keys."""
+        kept: dict[str, list[dict[str, Any]]] = self._get("stripe")
+        return kept
+
+    def suppressions(self) -> list[str]:
+        """Addresses to which Resend sends nothing more."""
+        return [one["email"] for one in self._get("suppressions")["suppressions"]]
+
     def totals(self) -> dict[str, int]:
         """Accepted requests since the last reset, by platform and method; not limited by the caps."""
         totals: dict[str, int] = self._get("health")["totals"]

@@ -41,6 +41,7 @@ class Mails:
         routes.add("GET", "/mails", self.page)
         routes.add("GET", "/mails/{id}", self.message)
         routes.add("GET", "/_sandbox/mails", self.records)
+        routes.add("GET", "/_sandbox/suppressions", self.suppressions)
         routes.add("POST", "/_sandbox/mail_webhook", json_action(self.set_webhook))
         routes.add("POST", "/_sandbox/mail_events", json_action(self.tell))
 
@@ -56,6 +57,9 @@ class Mails:
     async def records(self, call: Call) -> Response:
         to = call.query.get("to", "")
         return JSONResponse({"mails": [m.as_json() for m in self._newest() if not to or to in m.to]})
+
+    async def suppressions(self, call: Call) -> Response:
+        return JSONResponse({"suppressions": list(self._state.suppressions.values())})
 
     async def set_webhook(self, body: dict[str, Any]) -> Any:
         """Where events go; empty: nowhere."""

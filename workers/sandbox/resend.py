@@ -1,10 +1,10 @@
-"""Resend's API: `POST /emails`, `GET /emails/{id}`, idempotency, rate limit, and signed webhooks.
+"""Resend's API: `POST /emails`, `GET /emails/{id}`, the suppression list, idempotency, rate limit, and signed webhooks.
 
-"Send Email", "Retrieve Email", "Idempotency Keys", "Errors", "Usage Limits", "Webhooks" (resend.com/docs, 2026-11) and
-Svix' "Verifying webhooks manually". Nothing leaves this machine: a message is kept, shown at `/mails`, and its events
-go to the webhook that the control API has registered, if any. The addresses that Resend has for tests do what they
-do there: `bounced@resend.dev`, `complained@resend.dev`, with a label (`bounced+x@…`) as well; for any other address
-the message is delivered.
+"Send Email", "Retrieve Email", "Idempotency Keys", "Errors", "Usage Limits", "Suppressions", "Webhooks"
+(resend.com/docs, 2026-11) and Svix' "Verifying webhooks manually". Nothing leaves this machine: a message is kept,
+shown at `/mails`, and its events go to the webhook that the control API has registered, if any. The addresses that
+Resend has for tests do what they do there: `bounced@resend.dev`, `complained@resend.dev`, with a label
+(`bounced+x@…`) as well; for any other address the message is delivered, unless it bounced or complained before.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class Resend:
     def register(self, routes: Routes) -> None:
         routes.add("POST", "/resend/emails", self.send)
         routes.add("GET", "/resend/emails/{id}", self.retrieve)
+        routes.add("GET", "/resend/suppressions/{address}", self.suppression)
+        routes.add("DELETE", "/resend/suppressions/{address}", self.remove_suppression)
 
     def rate_limited(self, call: Call) -> Response:
         return _too_many().response()
@@ -140,10 +142,44 @@ class Resend:
             {"object": "email", "id": mail.id, "to": mail.to, "created_at": at, "last_event": last, **shown}
         )
 
+    async def suppression(self, call: Call) -> Response:
+        return JSONResponse({"object": "suppression", **self._suppressed(call)})
+
+    async def remove_suppression(self, call: Call) -> Response:
+        entry = self._suppressed(call)
+        del self._state.suppressions[entry["email"]]
+        call.accepted = entry["id"]
+        return JSONResponse({"object": "suppression", "id": entry["id"], "deleted": True})
+
+    def _suppressed(self, call: Call) -> dict[str, Any]:
+        """By address or by id."""
+        self._authorize(call)
+        self._spend(call)
+        wanted = call.params["address"]
+        for entry in self._state.suppressions.values():
+            if wanted.strip().lower() == entry["email"] or wanted == entry["id"]:
+                found: dict[str, Any] = entry
+                return found
+        raise _refused(404, "not_found", "Suppression not found")
+
+    def _suppress(self, mail: Mail, origin: str) -> None:
+        at = datetime.fromtimestamp(self._state.now(), UTC).isoformat(sep=" ")
+        address = mail.to[0].lower()
+        entry = {
+            "id": str(uuid.uuid4()),
+            "email": address,
+            "origin": origin,
+            "source_id": mail.id,
+            "created_at": at,
+        }
+        self._state.suppressions.setdefault(address, entry)
+
     def tell(self, mail_id: str, kind: str, bounce: str | None = None) -> None:
         """Sends an event about a message to the registered webhook. Raises KeyError: no such message."""
         mail: Mail = self._state.mails[mail_id]
         mail.events.append(kind)
+        if kind == "email.complained" or (kind == "email.bounced" and bounce == "Permanent"):
+            self._suppress(mail, "complaint" if kind == "email.complained" else "bounce")
         if self._state.mail_webhook:
             task = asyncio.create_task(self._deliver(mail, kind, bounce))
             self._tasks.add(task)
@@ -184,10 +220,10 @@ class Resend:
     def _follow(self, mail: Mail) -> None:
         test = _TEST_ADDRESS.fullmatch(mail.to[0])
         self.tell(mail.id, "email.sent")
-        if test and test[1] == "bounced":
-            self.tell(mail.id, "email.bounced", "Permanent")
-        elif test and test[1] == "suppressed":
+        if (test and test[1] == "suppressed") or mail.to[0].lower() in self._state.suppressions:
             self.tell(mail.id, "email.suppressed")
+        elif test and test[1] == "bounced":
+            self.tell(mail.id, "email.bounced", "Permanent")
         else:
             self.tell(mail.id, "email.delivered")
             if test:

@@ -366,6 +366,9 @@ class State:
         self.settings: dict[tuple[str, str], dict[str, Any]] = {}
         self.mails: dict[str, Any] = {}  # what Resend took, by id, oldest first
         self.mail_keys: dict[str, Any] = {}  # the same by idempotency key
+        self.suppressions: dict[str, Any] = {}  # by address: whom Resend sends nothing more
+        self.stripe: dict[str, Any] = {}  # customers by id, oldest first
+        self.stripe_keys: dict[str, Any] = {}  # answers by idempotency key
         self.totals: Counter[str] = Counter()
         self.limits: dict[str, int] = {}
         self.approved_scopes.clear()

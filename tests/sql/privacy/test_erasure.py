@@ -346,6 +346,29 @@ def test_a_processor_is_told_before_it_is_complete(db: Connection) -> None:
     assert scalar(db, "select count(*) from private.erasure_outbox") == 0
 
 
+def test_resend_is_told_of_an_address_on_its_suppression_list_and_no_last_mail_goes_there(
+    db: Connection,
+) -> None:
+    for suppressed, told, notices in (
+        ("address_hash(email)", True, 0),
+        ("address_hash('earlier-' || email)", False, 1),
+    ):
+        db.execute("savepoint plain")
+        person = create_person(db)
+        db.execute(
+            f"""insert into private.mail_suppressions (user_id, address_hash, reason, at)
+                select id, private.{suppressed}, 'bounced', now() from auth.users where id = %s""",
+            (person.user_id,),
+        )
+        erasure = request(db, person)
+        step(db, erasure, now(db) + GRACE)
+        found = rows(db, "select processor_id, reference from private.erasure_outbox")
+        assert found == ([("resend", person.email)] if told else [])
+        assert run(db, erasure, now(db) + GRACE) == "completed"
+        assert scalar(db, "select count(*) from private.erasure_notices") == notices
+        db.execute("rollback to savepoint plain")
+
+
 def test_an_erasure_that_fell_off_the_queue_comes_back(db: Connection) -> None:
     """The worker was down, or gave up."""
     erasure = request(db, create_person(db))

@@ -181,6 +181,20 @@ def test_mail_goes_through_resend_the_sandbox_or_nowhere(monkeypatch: pytest.Mon
     assert SECRET not in repr(account)
 
 
+def test_stripe_is_the_real_one_the_sandbox_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, NEEDED)
+    assert load(WorkerSettings).stripe_account() is None
+    _set(monkeypatch, {"NEXORA_SANDBOX_URL": "http://127.0.0.1:8750", "NEXORA_SANDBOX_SECRET": SECRET})
+    account = load(WorkerSettings).stripe_account()
+    assert account is not None
+    assert account.base_url == "http://127.0.0.1:8750/stripe"
+    _set(monkeypatch, {"NEXORA_STRIPE_SECRET_KEY": SECRET})
+    account = load(WorkerSettings).stripe_account()
+    assert account is not None
+    assert account.base_url == "https://api.stripe.com"
+    assert SECRET not in repr(account)
+
+
 @pytest.mark.parametrize(
     "sender", ["nobody", "a@b", "A <a@b.example>, B <b@b.example>", "A\n<a@b.example>", '"A" <a@b.example>']
 )
