@@ -22,6 +22,7 @@ from nexora_client.policies import PolicyVersion
 from nexora_client.privacy import Export, ExportState, HeldData, LawfulBasis
 from nexora_client.profile import MediaKit, Preferences, Profile, Rate, SocialLink
 from nexora_client.publishing import Target, TargetEvent, TargetState
+from nexora_client.rights import Right, RightsRequest, RightsRequestState
 from nexora_client.rows import UNSET, Problem, Unset
 from nexora_client.scheduling_rows import (
     CalendarFeed,
@@ -87,6 +88,9 @@ __all__ = [
     "Purpose",
     "QueueSlot",
     "Rate",
+    "Right",
+    "RightsRequest",
+    "RightsRequestState",
     "Script",
     "Series",
     "Session",

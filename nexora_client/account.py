@@ -19,6 +19,8 @@ class AccountState(StrEnum):
     INCOMPLETE = "incomplete"
     AWAITING_GUARDIAN = "awaiting_guardian"
     ACTIVE = "active"
+    RESTRICTED = "restricted"
+    """Open to the person's rights alone, as they asked; `privacy.rights.lift_restriction` ends it."""
     LOCKED = "locked"
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from nexora_client.errors import (
     AccountLocked,
     AccountNotUsable,
+    AccountRestricted,
     AlreadyExists,
     AwaitingGuardian,
     Conflict,
@@ -48,6 +49,7 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX112": AccountLocked,
     "NX113": WrongState,
     "NX114": WrongState,
+    "NX115": AccountRestricted,
     "NX120": ValidationFailed,
     "NX121": AlreadyExists,
     "NX122": AlreadyExists,
@@ -134,6 +136,9 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX950": NotFound,
     "NX951": Forbidden,
     "NX952": WrongState,
+    "NX960": NotFound,
+    "NX961": WrongState,
+    "NX962": RateLimited,
     "NX990": Forbidden,
 }
 

@@ -16,6 +16,7 @@
     ├── AccountNotUsable          signed in, but the account may not act
     │   ├── SignUpIncomplete      … until `account.complete_sign_up`
     │   ├── AwaitingGuardian      … until a guardian has consented
+    │   ├── AccountRestricted     … until `privacy.rights.lift_restriction`
     │   ├── AccountLocked         … at all
     │   ├── EmailNotConfirmed     … until the e-mail address is confirmed
     │   └── TooYoung              nobody under 13 can have an account
@@ -45,6 +46,7 @@ from nexora_client.rows import Problem
 __all__ = [
     "AccountLocked",
     "AccountNotUsable",
+    "AccountRestricted",
     "AlreadyExists",
     "AwaitingGuardian",
     "Conflict",
@@ -146,6 +148,10 @@ class SignUpIncomplete(AccountNotUsable):
 
 class AwaitingGuardian(AccountNotUsable):
     """The person is between 13 and 18, and no guardian has consented (P9.2)."""
+
+
+class AccountRestricted(AccountNotUsable):
+    """The person has the processing of their data restricted (P7.7)."""
 
 
 class AccountLocked(AccountNotUsable):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from nexora_client.consents import ConsentsContext
 from nexora_client.erasure import ErasureContext
+from nexora_client.rights import RightsContext
 from nexora_client.rows import Instant, Row
 from nexora_client.transport import Transport, parse_row, parse_rows, parse_value
 
@@ -100,12 +101,14 @@ class PrivacyContext:
     Attributes:
         consents: what data may be used for, and who receives it.
         erasure: deleting the account.
+        rights: the other rights, and every request with its answer.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.consents = ConsentsContext(transport)
         self.erasure = ErasureContext(transport)
+        self.rights = RightsContext(transport)
 
     def my_data(self) -> tuple[HeldData, ...]:
         """Everything that is held about the person, place by place."""

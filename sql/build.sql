@@ -258,6 +258,10 @@
 \ir 90_privacy/exports.sql
 \ir 90_privacy/build_export.sql
 \ir 90_privacy/finish_export.sql
+\ir 90_privacy/restrictions.sql
+\ir 90_privacy/rights_requests.sql
+\ir 90_privacy/use_rights.sql
+\ir 90_privacy/answer_rights.sql
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -278,6 +282,10 @@
 \ir ../policies/90_privacy/exports.sql
 \ir ../policies/90_privacy/build_export.sql
 \ir ../policies/90_privacy/finish_export.sql
+\ir ../policies/90_privacy/restrictions.sql
+\ir ../policies/90_privacy/rights_requests.sql
+\ir ../policies/90_privacy/use_rights.sql
+\ir ../policies/90_privacy/answer_rights.sql
 
 -- 95_attestation: proof that the promises are kept
 \ir 95_attestation/errors.sql

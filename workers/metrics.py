@@ -83,6 +83,12 @@ class Metrics:
             "Promises that the last attestation could not prove, and faults of the chain of results.",
             registry=self.registry,
         )
+        self.requests = Gauge(
+            "nexora_rights_requests",
+            "Requests of people about their data that wait for an answer, by age: new, day_20, day_27, overdue.",
+            ["age"],
+            registry=self.registry,
+        )
         self.attested = Gauge(
             "nexora_attestation_timestamp_seconds",
             "When this process last attested, in seconds since 1970.",

@@ -36,6 +36,7 @@ from workers.jobs.mail import run_mails
 from workers.jobs.publishing import Limits, PublishJob
 from workers.jobs.refresh import TokenKeeper, run_refreshes
 from workers.jobs.revoke import run_revocations
+from workers.jobs.rights import watch_requests
 from workers.logs import get_logger, watch_loop
 from workers.mail.letters import Places
 from workers.mail.resend import ResendSender
@@ -59,6 +60,7 @@ _LOOP_TIMEOUT: Final = 30.0
 _HOUSEKEEPING_SECONDS: Final = 300.0
 _ATTESTATION_SECONDS: Final = 3600.0
 """How often a worker looks whether the day's attestation is due."""
+_RIGHTS_SECONDS: Final = 3600.0
 _LANE_POLL_SECONDS: Final = 2.0
 _LOCATION_POLL_SECONDS: Final = 15.0
 _LANE_LIMIT: Final = 20
@@ -146,6 +148,7 @@ class _Worker:
         ]
         self._scheduler.every(_HOUSEKEEPING_SECONDS, self._keep_house, name="housekeeping", first_after=5.0)
         self._scheduler.every(_ATTESTATION_SECONDS, self._attest, name="attestation", first_after=90.0)
+        self._scheduler.every(_RIGHTS_SECONDS, self._watch_rights, name="rights", first_after=60.0)
         self._scheduler.start()
         log.info("worker_started", port=self._web.port, pid=os.getpid())
         stop = asyncio.create_task(self.process.stopping.wait(), name="stop")
@@ -247,6 +250,9 @@ class _Worker:
 
     async def _keep_house(self) -> None:
         await run_housekeeping(self._gateway)
+
+    async def _watch_rights(self) -> None:
+        await watch_requests(self._gateway, self._metrics)
 
     async def _attest(self) -> None:
         await attest_daily(self._gateway, self._surroundings, self._keyring, self._metrics)

@@ -6,9 +6,11 @@
 -- States:  incomplete         signed up through another service; the birth date is missing
 --          awaiting_guardian  between 13 and 18 without a guardian's consent (P9.2)
 --          active             may use everything
+--          restricted         open to its person's rights alone, because they want it so (P7.7)
 --          locked             closed by the service or on its way to erasure
 -- Moves:   sign-up → incomplete | awaiting_guardian | active; incomplete → awaiting_guardian | active
---          (complete_sign_up); awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ locked.
+--          (complete_sign_up); awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ restricted;
+--          any ↔ locked.
 
 create table private.accounts (
   user_id uuid primary key references auth.users (id) on delete cascade,
@@ -16,14 +18,18 @@ create table private.accounts (
   state text not null,
   guardian_consent_at timestamptz,
   locked_at timestamptz,
+  restricted_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint state_is_known check (state in ('incomplete', 'awaiting_guardian', 'active', 'locked')),
+  constraint state_is_known check (state in ('incomplete', 'awaiting_guardian', 'active', 'restricted', 'locked')),
   constraint incomplete_until_birth_date_is_known check (
-    state = 'locked' or (state = 'incomplete') = (birth_date is null)),
+    state in ('restricted', 'locked') or (state = 'incomplete') = (birth_date is null)),
   constraint locked_has_a_time check ((state = 'locked') = (locked_at is not null)),
+  constraint restriction_shows_in_the_state check (
+    state = 'locked' or (state = 'restricted') = (restricted_at is not null)),
   constraint birth_date_is_plausible check (birth_date >= '1900-01-01')
 );
+create index accounts_restricted_idx on private.accounts (user_id) where restricted_at is not null;
 create index accounts_awaiting_guardian_idx on private.accounts (birth_date) where state = 'awaiting_guardian';
 
 create trigger _200_touch before update on private.accounts
@@ -32,6 +38,8 @@ create trigger _200_touch before update on private.accounts
 comment on table private.accounts is 'One row per person: may the account be used, and since when.';
 comment on column private.accounts.birth_date is
   'Decides P9.1 and P9.2, and nothing else. People see their year alone.';
+comment on column private.accounts.restricted_at is
+  'Since when nobody works with this person''s data, at their request; it outlasts a lock that is taken back.';
 comment on column private.accounts.guardian_consent_at is 'When a guardian''s consent that still stands was recorded.';
 
 create function private.account_state(

@@ -4,7 +4,7 @@ select private.register_data('private.reserved_handles', 'none', 'features', 'ke
   '{"system.operations": "handle_key anywhere"}', p_notes => '{"handle_key": "Words that no handle may be."}');
 select private.register_data('private.accounts', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "user_id", "user.demographic.date_of_birth": "birth_date",
-    "user.account": "state guardian_consent_at locked_at created_at updated_at"}', 'account');
+    "user.account": "state guardian_consent_at locked_at restricted_at created_at updated_at"}', 'account');
 select private.register_data('private.guardian_consents', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "id user_id", "user.childrens": "guardian_name method evidence requested_at expires_at confirmed_at revoked_at",
     "user.contact.email": "guardian_email_hash", "user.authorization.credentials": "token_hash revoke_hash"}', 'guardian_consents',

@@ -8,6 +8,7 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX112', 'Your account is locked', 'Write to support if you do not know why.', 403),
   ('NX113', 'Your birth date is on record already', 'Write to support if it is wrong.', 409),
   ('NX114', 'This account needs no guardian', 'Check the account: only people between 13 and 18 need one.', 409),
+  ('NX115', 'The processing of your data is restricted, as you asked', 'Call lift_restriction() to use the account again.', 403),  -- P7.7
   ('NX120', 'This handle is not valid',
    'Use 3 to 30 letters, digits, dots and underscores, two of them letters or digits.', 400),
   ('NX121', 'This handle is reserved', 'Choose another one.', 409),

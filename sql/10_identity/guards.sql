@@ -3,7 +3,7 @@
 --          sessions table instead, so that a signed-out, idle or superseded session is useless at once (P3.7, P3.8).
 -- Caller:  policies, as (select private.…()); bodies of functions for people, first thing.
 --          DEFINER: people cannot read auth.sessions or private.accounts.
--- Errors:  NX001 no live session. NX110, NX111, NX112 the account may not be used (yet).
+-- Errors:  NX001 no live session. NX110, NX111, NX112, NX115 the account may not be used (yet).
 -- Repeat:  safe; nothing is written.
 
 -- Auth puts claims into one setting; servers of older make use one setting per claim. Neither can be set by a person.
@@ -63,7 +63,7 @@ declare
 begin
   if v_state is distinct from 'active' then
     perform private.fail(
-      case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' else 'NX110' end);
+      case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' when 'restricted' then 'NX115' else 'NX110' end);
   end if;
   return v_user;
 end;

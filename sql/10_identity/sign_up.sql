@@ -190,7 +190,7 @@ language sql stable security invoker set search_path = '' as $$
   select a.user_id, a.email, a.state, a.birth_year, a.guardian_consent_at, a.created_at from private.my_account() a
 $$;
 comment on function public.my_account() is
-  'The caller''s account: incomplete, awaiting_guardian, active or locked. Works in each of these states (P7.1).';
+  'The caller''s account: incomplete, awaiting_guardian, active, restricted or locked. Works in each of these states (P7.1).';
 
 -- People who were there before this schema was.
 select private.open_account(u.id, private.metadata(u.raw_user_meta_data) - 'birth_date')

@@ -57,6 +57,7 @@ declare
   v_ids uuid[] := array(
     select distinct l.subject_id from private.dead_letters l
     join private.token_vault v on v.connection_id = l.subject_id and v.sealed_refresh is not null
+    join private.accounts a on a.user_id = v.user_id and a.state <> 'restricted'
     where l.lane = 'refresh' and l.died_at > p_now - interval '90 days'
       and not exists (select from private.queue q where q.lane = 'refresh' and q.subject_id = l.subject_id)
     limit private.setting_int('housekeeping_batch'));

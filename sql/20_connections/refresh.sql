@@ -39,7 +39,8 @@ comment on function private.refresh_at(timestamptz, interval, timestamptz) is
 create function private.schedule_refresh(p_vault private.token_vault, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
-  if p_vault.sealed_refresh is null or p_vault.access_expires_at is null then
+  if p_vault.sealed_refresh is null or p_vault.access_expires_at is null
+     or exists (select from private.accounts a where a.user_id = p_vault.user_id and a.state = 'restricted') then -- P7.7
     perform private.dequeue('refresh', p_vault.connection_id);
     return;
   end if;
@@ -47,7 +48,7 @@ begin
     p_vault.access_expires_at, private.renewable_after(p_vault.connection_id), p_now), p_now);
 end;
 $$;
-comment on function private.schedule_refresh(private.token_vault, timestamptz) is 'Plans the next renewal of a token.';
+comment on function private.schedule_refresh(private.token_vault, timestamptz) is 'Plans the next renewal of a token; none for whoever has restricted the processing of their data.';
 
 create function private.lease_token(
   p_connection_id uuid, p_worker_id uuid, p_generation_seen int default null, p_now timestamptz default now()

@@ -26,6 +26,23 @@ end;
 $$;
 comment on function private.list_purposes(timestamptz) is 'Body of public.list_purposes().';
 
+-- The log comes first: what the switch's own trigger would write stands by then.
+create function private.set_choice(p_person uuid, p_purpose text, p_given boolean, p_method text, p_now timestamptz)
+returns public.consents
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_row public.consents := private.log_choice(p_person, p_purpose, p_given, p_method, p_now);
+begin
+  if p_purpose = 'product_improvement' then
+    update public.preferences f set product_analytics = p_given
+      where f.user_id = p_person and f.product_analytics <> p_given;
+  end if;
+  return v_row;
+end;
+$$;
+comment on function private.set_choice(uuid, text, boolean, text, timestamptz) is
+  'Writes a choice into the log, and has the switches follow.';
+
 create function private.choose(
   p_purpose text, p_given boolean, p_version int default null, p_method text default 'settings',
   p_now timestamptz default now()
@@ -45,11 +62,7 @@ begin
   if p_given and p_version is distinct from v_version then
     perform private.fail('NX902');
   end if;
-  if p_purpose = 'product_improvement' then
-    update public.preferences f set product_analytics = p_given
-      where f.user_id = v_person and f.product_analytics <> p_given;
-  end if;
-  return private.log_choice(v_person, p_purpose, p_given, p_method, p_now);
+  return private.set_choice(v_person, p_purpose, p_given, p_method, p_now);
 end;
 $$;
 comment on function private.choose(text, boolean, int, text, timestamptz) is

@@ -56,3 +56,7 @@ select private.register_data('private.export_tickets', 'user_id', 'legal_duty', 
 select private.register_data('storage.exports', 'folder:name', 'legal_duty', 'external_delete', '{"user.content": "*"}',
   p_retain_for => '7 days', p_anchor => 'created', p_kind => 'bucket', p_notes => '{"*": "Archives that people asked for (P7.4)."}');
 select private.register_data('queue.export', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
+select private.register_data('private.rights_requests', 'user_id', 'legal_duty', 'delete_row',
+  '{"user.unique_id": "id user_id subject_id", "user.content": "details answer", "user.behavior": "kind state received_at due_at closed_at answer_hash",
+    "system.operations": "received_by answered_by alarm_level"}', 'rights_requests', p_retain_for => '3 years', p_anchor => 'closed',
+  p_export_of => '{"received_by": "exclude_third_party", "answered_by": "exclude_third_party", "alarm_level": "exclude_derived"}');

@@ -74,8 +74,7 @@ create index erasure_notices_delete_by_idx on private.erasure_notices (delete_by
 comment on table private.erasure_notices is
   'The last mail to somebody who is gone: that it is done. The row is deleted when it is sent, at the latest after 72 hours.';
 
--- Everything that could act for the person, or show them, ends in the transaction of the request.
-create function private.lock_down(p_person uuid, p_now timestamptz) returns void
+create function private.take_back_scheduled(p_person uuid, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
   perform from public.connections c where c.user_id = p_person order by c.id for update;
@@ -85,12 +84,22 @@ begin
       join private.queue q on q.lane = 'publish' and q.subject_id = t.id
       where t.user_id = p_person and t.state = 'scheduled' and q.sending_at is null
       order by q.subject_id for update of q skip locked) l), p_now);
+  perform private.drop_pending_connection(p, p_now) from private.pending_connections p where p.user_id = p_person;
+  delete from private.oauth_flows f where f.user_id = p_person;
+end;
+$$;
+comment on function private.take_back_scheduled(uuid, timestamptz) is
+  'Cancels what a person has scheduled, and accounts that they are about to connect. What a worker is sending is left to it.';
+
+-- Everything that could act for the person, or show them, ends in the transaction of the request.
+create function private.lock_down(p_person uuid, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform private.take_back_scheduled(p_person, p_now);
   update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now
     where s.user_id = p_person and s.state = 'active';
-  perform private.drop_pending_connection(p, p_now) from private.pending_connections p where p.user_id = p_person;
   perform private.disconnect(c.id, p_now) from public.connections c
     where c.user_id = p_person and c.state <> 'disconnected' order by c.id; -- P6.7
-  delete from private.oauth_flows f where f.user_id = p_person;
   delete from private.calendar_tokens k where k.user_id = p_person;  -- addresses that show what is planned
   update private.accounts a set state = 'locked', locked_at = coalesce(a.locked_at, p_now) where a.user_id = p_person;
   delete from auth.sessions s where s.user_id = p_person;
@@ -165,7 +174,8 @@ begin
   perform private.dequeue('erasure', v_erasure.id);
   if not v_erasure.was_locked then
     update private.accounts a
-      set state = private.account_state(a.birth_date, a.guardian_consent_at, p_now), locked_at = null
+      set state = case when a.restricted_at is null then private.account_state(a.birth_date, a.guardian_consent_at, p_now)
+                  else 'restricted' end, locked_at = null
       where a.user_id = v_person;
   end if;
   perform private.audit('erasure_cancelled', 'erasure', v_erasure.id, p_now := p_now);

@@ -25,4 +25,7 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX942', 'This link is not valid any more', 'Ask for a new one in the app.', 404),
   ('NX950', 'There is no such incident', 'Check the id.', 404),
   ('NX951', 'What is on record about an incident cannot be changed', 'Open another incident if there is more to tell.', 403),
-  ('NX952', 'Who was affected is frozen already', 'Open another incident for those who were found later.', 409);
+  ('NX952', 'Who was affected is frozen already', 'Open another incident for those who were found later.', 409),
+  ('NX960', 'There is no such request', 'Call my_requests() for those that there are.', 404),
+  ('NX961', 'This request cannot be changed any more', 'Look at its state; an export or a deletion is cancelled in its own way.', 409),
+  ('NX962', 'You have asked for too much at once', 'Wait for an answer, or take a request back.', 429);

@@ -234,5 +234,5 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.cancel_export', 'Changes an export of the caller, who has no rights on the table.');
 
 insert into public.notification_texts (kind, code, title, advice, is_mailed) values
-  ('export_ready', '', 'Your export is ready', 'Download it in the settings within seven days; then it is deleted.', true),
+  ('export_ready', '', 'Your export is ready', 'Download it in the settings within seven days; then it is deleted.', false),
   ('export_failed', '', 'Your export could not be made', 'Ask for it again in the settings; we have been told and look into it.', true);

@@ -35,6 +35,8 @@ begin
     where e.id = p_export_id;
   perform private.enqueue('export', p_export_id, p_now + interval '168 hours', p_now);  -- the archive goes
   perform private.notify(v_export.user_id, 'export_ready', 'export', p_export_id, null, p_now);
+  perform private.queue_mail(v_export.user_id, 'export_ready', jsonb_build_object('expires_at', p_now + interval '168 hours'),
+                             'export_ready:' || p_export_id, p_now);
   perform private.audit('export_ready', 'export', p_export_id, p_now := p_now);
   return true;
 end;

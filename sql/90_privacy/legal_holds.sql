@@ -38,13 +38,26 @@ comment on table private.legal_holds is 'What must not be deleted of whom, and f
 comment on column private.legal_holds.categories is 'Categories of the data catalogue; user.content covers what is below it, user everything.';
 comment on column private.legal_holds.matter is 'Reference of the matter, such as a case number; no description.';
 
+create function private.note_held_people() returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  delete from private.held_people p
+    where not exists (select from private.legal_holds h where h.subject_id = p.subject_id and h.released_at is null)
+      and not exists (select from private.accounts a where a.user_id = p.subject_id and a.restricted_at is not null);
+  insert into private.held_people (subject_id)
+    select h.subject_id from private.legal_holds h where h.released_at is null
+    union
+    select a.user_id from private.accounts a where a.restricted_at is not null
+    on conflict do nothing;
+end;
+$$;
+comment on function private.note_held_people() is
+  'Writes down of whom cleanups must keep something: a legal hold (P8.5), or a restriction that they asked for (P7.7).';
+
 create function private.tg_legal_holds__note_people() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
-  delete from private.held_people p where not exists (
-    select from private.legal_holds h where h.subject_id = p.subject_id and h.released_at is null);
-  insert into private.held_people (subject_id)
-    select distinct h.subject_id from private.legal_holds h where h.released_at is null on conflict do nothing;
+  perform private.note_held_people();
   return null;
 end;
 $$;

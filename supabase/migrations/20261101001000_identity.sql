@@ -13,6 +13,7 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX112', 'Your account is locked', 'Write to support if you do not know why.', 403),
   ('NX113', 'Your birth date is on record already', 'Write to support if it is wrong.', 409),
   ('NX114', 'This account needs no guardian', 'Check the account: only people between 13 and 18 need one.', 409),
+  ('NX115', 'The processing of your data is restricted, as you asked', 'Call lift_restriction() to use the account again.', 403),  -- P7.7
   ('NX120', 'This handle is not valid',
    'Use 3 to 30 letters, digits, dots and underscores, two of them letters or digits.', 400),
   ('NX121', 'This handle is reserved', 'Choose another one.', 409),
@@ -66,9 +67,11 @@ comment on function private.parse_birth_date(text, timestamptz) is
 -- States:  incomplete         signed up through another service; the birth date is missing
 --          awaiting_guardian  between 13 and 18 without a guardian's consent (P9.2)
 --          active             may use everything
+--          restricted         open to its person's rights alone, because they want it so (P7.7)
 --          locked             closed by the service or on its way to erasure
 -- Moves:   sign-up → incomplete | awaiting_guardian | active; incomplete → awaiting_guardian | active
---          (complete_sign_up); awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ locked.
+--          (complete_sign_up); awaiting_guardian ↔ active (consent, its revocation, the 18th birthday); any ↔ restricted;
+--          any ↔ locked.
 
 create table private.accounts (
   user_id uuid primary key references auth.users (id) on delete cascade,
@@ -76,14 +79,18 @@ create table private.accounts (
   state text not null,
   guardian_consent_at timestamptz,
   locked_at timestamptz,
+  restricted_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint state_is_known check (state in ('incomplete', 'awaiting_guardian', 'active', 'locked')),
+  constraint state_is_known check (state in ('incomplete', 'awaiting_guardian', 'active', 'restricted', 'locked')),
   constraint incomplete_until_birth_date_is_known check (
-    state = 'locked' or (state = 'incomplete') = (birth_date is null)),
+    state in ('restricted', 'locked') or (state = 'incomplete') = (birth_date is null)),
   constraint locked_has_a_time check ((state = 'locked') = (locked_at is not null)),
+  constraint restriction_shows_in_the_state check (
+    state = 'locked' or (state = 'restricted') = (restricted_at is not null)),
   constraint birth_date_is_plausible check (birth_date >= '1900-01-01')
 );
+create index accounts_restricted_idx on private.accounts (user_id) where restricted_at is not null;
 create index accounts_awaiting_guardian_idx on private.accounts (birth_date) where state = 'awaiting_guardian';
 
 create trigger _200_touch before update on private.accounts
@@ -92,6 +99,8 @@ create trigger _200_touch before update on private.accounts
 comment on table private.accounts is 'One row per person: may the account be used, and since when.';
 comment on column private.accounts.birth_date is
   'Decides P9.1 and P9.2, and nothing else. People see their year alone.';
+comment on column private.accounts.restricted_at is
+  'Since when nobody works with this person''s data, at their request; it outlasts a lock that is taken back.';
 comment on column private.accounts.guardian_consent_at is 'When a guardian''s consent that still stands was recorded.';
 
 create function private.account_state(
@@ -137,7 +146,7 @@ insert into private.housekeeping_tasks (task, function_name, run_order) values
 --          sessions table instead, so that a signed-out, idle or superseded session is useless at once (P3.7, P3.8).
 -- Caller:  policies, as (select private.…()); bodies of functions for people, first thing.
 --          DEFINER: people cannot read auth.sessions or private.accounts.
--- Errors:  NX001 no live session. NX110, NX111, NX112 the account may not be used (yet).
+-- Errors:  NX001 no live session. NX110, NX111, NX112, NX115 the account may not be used (yet).
 -- Repeat:  safe; nothing is written.
 
 -- Auth puts claims into one setting; servers of older make use one setting per claim. Neither can be set by a person.
@@ -197,7 +206,7 @@ declare
 begin
   if v_state is distinct from 'active' then
     perform private.fail(
-      case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' else 'NX110' end);
+      case v_state when 'awaiting_guardian' then 'NX111' when 'locked' then 'NX112' when 'restricted' then 'NX115' else 'NX110' end);
   end if;
   return v_user;
 end;
@@ -679,7 +688,7 @@ language sql stable security invoker set search_path = '' as $$
   select a.user_id, a.email, a.state, a.birth_year, a.guardian_consent_at, a.created_at from private.my_account() a
 $$;
 comment on function public.my_account() is
-  'The caller''s account: incomplete, awaiting_guardian, active or locked. Works in each of these states (P7.1).';
+  'The caller''s account: incomplete, awaiting_guardian, active, restricted or locked. Works in each of these states (P7.1).';
 
 -- People who were there before this schema was.
 select private.open_account(u.id, private.metadata(u.raw_user_meta_data) - 'birth_date')
@@ -1129,7 +1138,7 @@ select private.register_data('private.reserved_handles', 'none', 'features', 'ke
   '{"system.operations": "handle_key anywhere"}', p_notes => '{"handle_key": "Words that no handle may be."}');
 select private.register_data('private.accounts', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "user_id", "user.demographic.date_of_birth": "birth_date",
-    "user.account": "state guardian_consent_at locked_at created_at updated_at"}', 'account');
+    "user.account": "state guardian_consent_at locked_at restricted_at created_at updated_at"}', 'account');
 select private.register_data('private.guardian_consents', 'user_id', 'legal_duty', 'delete_row',
   '{"user.unique_id": "id user_id", "user.childrens": "guardian_name method evidence requested_at expires_at confirmed_at revoked_at",
     "user.contact.email": "guardian_email_hash", "user.authorization.credentials": "token_hash revoke_hash"}', 'guardian_consents',

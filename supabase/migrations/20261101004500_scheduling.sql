@@ -1123,8 +1123,9 @@ declare
   v_count bigint := 0;
 begin
   for v_series in
-    select s.* from public.post_series s where s.state = 'active' and s.make_at <= p_now
-    order by s.make_at, s.id limit v_left for update skip locked
+    select s.* from public.post_series s join private.accounts a on a.user_id = s.user_id and a.state = 'active'
+    where s.state = 'active' and s.make_at <= p_now
+    order by s.make_at, s.id limit v_left for update of s skip locked
   loop
     exit when v_count >= v_left;
     v_count := v_count + private.try_series(v_series, v_left - v_count::int, p_now);
@@ -1133,7 +1134,7 @@ begin
 end;
 $$;
 comment on function private.make_due_occurrences(timestamptz) is
-  'Housekeeping: makes the occurrences of all series that lie within the horizon.';
+  'Housekeeping: makes the occurrences of all series that lie within the horizon; nothing while an account may not be used.';
 
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('make_due_occurrences', 'private.make_due_occurrences', 450);

@@ -64,6 +64,7 @@ insert into private.mail_templates (id, category_id, give_up_after) values
   ('erasure_requested', 'security', '7 days'),
   ('erasure_completed', 'security', '3 days'),
   ('export_ready', 'security', '7 days'),
+  ('right_answered', 'security', '30 days'),
   ('guardian_request', 'security', '7 days'),
   ('incident', 'security', '30 days'),
   ('invoice_issued', 'billing', '30 days'),

@@ -30,7 +30,10 @@ insert into private.error_registry (code, message, hint, http_status) values
   ('NX942', 'This link is not valid any more', 'Ask for a new one in the app.', 404),
   ('NX950', 'There is no such incident', 'Check the id.', 404),
   ('NX951', 'What is on record about an incident cannot be changed', 'Open another incident if there is more to tell.', 403),
-  ('NX952', 'Who was affected is frozen already', 'Open another incident for those who were found later.', 409);
+  ('NX952', 'Who was affected is frozen already', 'Open another incident for those who were found later.', 409),
+  ('NX960', 'There is no such request', 'Call my_requests() for those that there are.', 404),
+  ('NX961', 'This request cannot be changed any more', 'Look at its state; an export or a deletion is cancelled in its own way.', 409),
+  ('NX962', 'You have asked for too much at once', 'Wait for an answer, or take a request back.', 429);
 
 -- ==== sql/90_privacy/processors.sql
 
@@ -310,6 +313,23 @@ end;
 $$;
 comment on function private.list_purposes(timestamptz) is 'Body of public.list_purposes().';
 
+-- The log comes first: what the switch's own trigger would write stands by then.
+create function private.set_choice(p_person uuid, p_purpose text, p_given boolean, p_method text, p_now timestamptz)
+returns public.consents
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_row public.consents := private.log_choice(p_person, p_purpose, p_given, p_method, p_now);
+begin
+  if p_purpose = 'product_improvement' then
+    update public.preferences f set product_analytics = p_given
+      where f.user_id = p_person and f.product_analytics <> p_given;
+  end if;
+  return v_row;
+end;
+$$;
+comment on function private.set_choice(uuid, text, boolean, text, timestamptz) is
+  'Writes a choice into the log, and has the switches follow.';
+
 create function private.choose(
   p_purpose text, p_given boolean, p_version int default null, p_method text default 'settings',
   p_now timestamptz default now()
@@ -329,11 +349,7 @@ begin
   if p_given and p_version is distinct from v_version then
     perform private.fail('NX902');
   end if;
-  if p_purpose = 'product_improvement' then
-    update public.preferences f set product_analytics = p_given
-      where f.user_id = v_person and f.product_analytics <> p_given;
-  end if;
-  return private.log_choice(v_person, p_purpose, p_given, p_method, p_now);
+  return private.set_choice(v_person, p_purpose, p_given, p_method, p_now);
 end;
 $$;
 comment on function private.choose(text, boolean, int, text, timestamptz) is
@@ -517,8 +533,7 @@ create index erasure_notices_delete_by_idx on private.erasure_notices (delete_by
 comment on table private.erasure_notices is
   'The last mail to somebody who is gone: that it is done. The row is deleted when it is sent, at the latest after 72 hours.';
 
--- Everything that could act for the person, or show them, ends in the transaction of the request.
-create function private.lock_down(p_person uuid, p_now timestamptz) returns void
+create function private.take_back_scheduled(p_person uuid, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
   perform from public.connections c where c.user_id = p_person order by c.id for update;
@@ -528,12 +543,22 @@ begin
       join private.queue q on q.lane = 'publish' and q.subject_id = t.id
       where t.user_id = p_person and t.state = 'scheduled' and q.sending_at is null
       order by q.subject_id for update of q skip locked) l), p_now);
+  perform private.drop_pending_connection(p, p_now) from private.pending_connections p where p.user_id = p_person;
+  delete from private.oauth_flows f where f.user_id = p_person;
+end;
+$$;
+comment on function private.take_back_scheduled(uuid, timestamptz) is
+  'Cancels what a person has scheduled, and accounts that they are about to connect. What a worker is sending is left to it.';
+
+-- Everything that could act for the person, or show them, ends in the transaction of the request.
+create function private.lock_down(p_person uuid, p_now timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform private.take_back_scheduled(p_person, p_now);
   update public.post_series s set state = 'ended', next_at = null, make_at = null, updated_at = p_now
     where s.user_id = p_person and s.state = 'active';
-  perform private.drop_pending_connection(p, p_now) from private.pending_connections p where p.user_id = p_person;
   perform private.disconnect(c.id, p_now) from public.connections c
     where c.user_id = p_person and c.state <> 'disconnected' order by c.id; -- P6.7
-  delete from private.oauth_flows f where f.user_id = p_person;
   delete from private.calendar_tokens k where k.user_id = p_person;  -- addresses that show what is planned
   update private.accounts a set state = 'locked', locked_at = coalesce(a.locked_at, p_now) where a.user_id = p_person;
   delete from auth.sessions s where s.user_id = p_person;
@@ -608,7 +633,8 @@ begin
   perform private.dequeue('erasure', v_erasure.id);
   if not v_erasure.was_locked then
     update private.accounts a
-      set state = private.account_state(a.birth_date, a.guardian_consent_at, p_now), locked_at = null
+      set state = case when a.restricted_at is null then private.account_state(a.birth_date, a.guardian_consent_at, p_now)
+                  else 'restricted' end, locked_at = null
       where a.user_id = v_person;
   end if;
   perform private.audit('erasure_cancelled', 'erasure', v_erasure.id, p_now := p_now);
@@ -702,13 +728,26 @@ comment on table private.legal_holds is 'What must not be deleted of whom, and f
 comment on column private.legal_holds.categories is 'Categories of the data catalogue; user.content covers what is below it, user everything.';
 comment on column private.legal_holds.matter is 'Reference of the matter, such as a case number; no description.';
 
+create function private.note_held_people() returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  delete from private.held_people p
+    where not exists (select from private.legal_holds h where h.subject_id = p.subject_id and h.released_at is null)
+      and not exists (select from private.accounts a where a.user_id = p.subject_id and a.restricted_at is not null);
+  insert into private.held_people (subject_id)
+    select h.subject_id from private.legal_holds h where h.released_at is null
+    union
+    select a.user_id from private.accounts a where a.restricted_at is not null
+    on conflict do nothing;
+end;
+$$;
+comment on function private.note_held_people() is
+  'Writes down of whom cleanups must keep something: a legal hold (P8.5), or a restriction that they asked for (P7.7).';
+
 create function private.tg_legal_holds__note_people() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
-  delete from private.held_people p where not exists (
-    select from private.legal_holds h where h.subject_id = p.subject_id and h.released_at is null);
-  insert into private.held_people (subject_id)
-    select distinct h.subject_id from private.legal_holds h where h.released_at is null on conflict do nothing;
+  perform private.note_held_people();
   return null;
 end;
 $$;
@@ -2983,7 +3022,7 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.cancel_export', 'Changes an export of the caller, who has no rights on the table.');
 
 insert into public.notification_texts (kind, code, title, advice, is_mailed) values
-  ('export_ready', '', 'Your export is ready', 'Download it in the settings within seven days; then it is deleted.', true),
+  ('export_ready', '', 'Your export is ready', 'Download it in the settings within seven days; then it is deleted.', false),
   ('export_failed', '', 'Your export could not be made', 'Ask for it again in the settings; we have been told and look into it.', true);
 
 -- ==== sql/90_privacy/build_export.sql
@@ -3217,6 +3256,8 @@ begin
     where e.id = p_export_id;
   perform private.enqueue('export', p_export_id, p_now + interval '168 hours', p_now);  -- the archive goes
   perform private.notify(v_export.user_id, 'export_ready', 'export', p_export_id, null, p_now);
+  perform private.queue_mail(v_export.user_id, 'export_ready', jsonb_build_object('expires_at', p_now + interval '168 hours'),
+                             'export_ready:' || p_export_id, p_now);
   perform private.audit('export_ready', 'export', p_export_id, p_now := p_now);
   return true;
 end;
@@ -3352,6 +3393,598 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.forget_export', 'Writes exports, on which service_role has no rights.'),
   ('private.redeem_export', 'Reads tickets, on which service_role has no rights.');
 
+-- ==== sql/90_privacy/restrictions.sql
+
+-- private.restrict_processing(person); public.lift_restriction()
+-- Why:     whoever has the processing of their data restricted (Article 18 GDPR) gets it kept, and nothing else done with
+--          it: nothing is published, made, renewed, counted or mailed, and no cleanup deletes it, until they lift it (P7.7).
+--          What a law or a shorter promise wants goes on: security, invoices, addresses after a day, revoked tokens.
+-- Caller:  private.use_right() restricts; people lift it, in every state of the account. DEFINER: accounts are in private.
+-- Errors:  NX001 no live session.
+-- Repeat:  safe: what is restricted, or lifted, already stays as it is.
+-- Locks:   connections, queue rows, targets, the account; as lock_down() in erasures.sql.
+
+create function private.restrict_processing(p_person uuid, p_now timestamptz default now()) returns boolean
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if exists (select from private.accounts a where a.user_id = p_person and a.restricted_at is not null) then
+    return false;
+  end if;
+  perform private.take_back_scheduled(p_person, p_now);
+  update private.accounts a
+    set restricted_at = p_now, state = case a.state when 'locked' then 'locked' else 'restricted' end
+    where a.user_id = p_person and a.restricted_at is null;
+  if not found then
+    return false;
+  end if;
+  perform private.dequeue('refresh', v.connection_id) from private.token_vault v where v.user_id = p_person;
+  perform private.note_held_people();
+  perform private.audit('processing_restricted', 'account', p_person, p_now := p_now);
+  return true;
+end;
+$$;
+comment on function private.restrict_processing(uuid, timestamptz) is
+  'Nobody works with this person''s data from this commit on; false: that was so already.';
+
+create function private.lift_restriction(p_now timestamptz default now()) returns text
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+  v_state text;
+begin
+  update private.accounts a set restricted_at = null,
+      state = case a.state when 'locked' then 'locked' else private.account_state(a.birth_date, a.guardian_consent_at, p_now) end
+    where a.user_id = v_person and a.restricted_at is not null returning a.state into v_state;
+  if not found then
+    return (select a.state from private.accounts a where a.user_id = v_person);
+  end if;
+  perform private.schedule_refresh(v, p_now) from private.token_vault v where v.user_id = v_person;
+  perform private.note_held_people();
+  perform private.audit('restriction_lifted', 'account', v_person, p_now := p_now);
+  return v_state;
+end;
+$$;
+comment on function private.lift_restriction(timestamptz) is 'Body of public.lift_restriction().';
+
+create function public.lift_restriction() returns text
+language sql volatile security invoker set search_path = '' as $$
+  select private.lift_restriction()
+$$;
+comment on function public.lift_restriction() is
+  'Ends the restriction that request_right(''restrict'') began; returns the state of the account. Posts stay unscheduled.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.lift_restriction', 'Changes the account of the caller and plans renewals of their tokens.');
+
+-- ==== sql/90_privacy/rights_requests.sql
+
+-- private.rights_requests, private.open_request(…), private.close_request(…)
+-- Why:     whoever uses a right gets an answer within 30 days, and the answer is proven (P7.7). The deadline is the
+--          database's. An export and the deletion of an account are requests by themselves, and answer themselves.
+-- Caller:  use_rights.sql and answer_rights.sql; triggers of exports and erasures.
+-- Errors:  NX903 what was received, or answered, is to be changed.
+-- Repeat:  by its callers; closing what is closed changes nothing.
+-- States:  open → answered, refused (by the service);  open → withdrawn (by the person)
+
+create table private.rights_requests (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  kind text not null,
+  details text not null default '',
+  state text not null default 'open',
+  received_at timestamptz not null,
+  received_by text,
+  due_at timestamptz not null,
+  subject_id uuid,
+  alarm_level int not null default 0,
+  closed_at timestamptz,
+  answer text,
+  answered_by text,
+  answer_hash text,
+  constraint kind_is_known check (kind in ('access', 'correct', 'delete', 'export', 'object', 'restrict')),
+  constraint details_are_bounded check (length(details) <= 4000),
+  constraint state_is_known check (state in ('open', 'answered', 'refused', 'withdrawn')),
+  constraint due_within_30_days check (due_at = received_at + interval '720 hours'), -- P7.7
+  constraint closed_says_when check ((state = 'open') = (closed_at is null) and closed_at >= received_at),
+  constraint answered_is_whole check (
+    (state in ('answered', 'refused')) = (answer is not null and answered_by is not null and answer_hash is not null)),
+  constraint answer_is_bounded check (length(answer) between 3 and 10000),
+  constraint staff_are_ids check (answered_by ~ '^[A-Za-z0-9_.:@-]{2,100}$' and received_by ~ '^[A-Za-z0-9_.:@-]{2,100}$'),
+  constraint alarm_level_is_known check (alarm_level between 0 and 3)
+);
+create index rights_requests_user_id_idx on private.rights_requests (user_id, received_at desc);
+create index rights_requests_due_at_idx on private.rights_requests (due_at) where state = 'open';
+create index rights_requests_closed_at_idx on private.rights_requests (closed_at) where closed_at is not null;
+create unique index rights_requests_subject_key on private.rights_requests (kind, subject_id) where subject_id is not null;
+create unique index rights_requests_one_open_key on private.rights_requests (user_id, kind)
+  where state = 'open' and kind in ('delete', 'export');
+comment on table private.rights_requests is 'Uses of a right, with deadline, answer and its proof (P7.7).';
+comment on column private.rights_requests.details is 'What the person wants, in their words.';
+comment on column private.rights_requests.received_by is 'Who entered what came by mail; empty: the person, in the product.';
+comment on column private.rights_requests.subject_id is 'The export or erasure that carries it out.';
+comment on column private.rights_requests.alarm_level is 'Alarms so far: 1 after 20 days, 2 after 27, 3 when the deadline has passed.';
+comment on column private.rights_requests.answered_by is 'Who answered; service: it was carried out by itself.';
+comment on column private.rights_requests.answer_hash is
+  'SHA-256 of id, outcome, time (UTC, microseconds) and answer, joined by |: proof of what was answered when.';
+
+create function private.answer_hash(p_id uuid, p_state text, p_at timestamptz, p_answer text) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select encode(sha256(convert_to(concat_ws('|', p_id, p_state,
+    to_char(p_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), p_answer), 'UTF8')), 'hex')
+$$;
+comment on function private.answer_hash(uuid, text, timestamptz, text) is 'Proof of an answer.';
+
+alter table private.rights_requests add constraint answer_is_proven check (
+  answer_hash is not distinct from case when answer is not null then private.answer_hash(id, state, closed_at, answer) end);
+
+create function private.tg_rights_requests__keep() returns trigger
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if old.state <> 'open' or new.alarm_level < old.alarm_level
+     or (new.id, new.user_id, new.kind, new.details, new.received_at, new.received_by)
+        is distinct from (old.id, old.user_id, old.kind, old.details, old.received_at, old.received_by) then
+    perform private.fail('NX903', p_detail := 'rights_requests');
+  end if;
+  return new;
+end;
+$$;
+comment on function private.tg_rights_requests__keep() is
+  'BEFORE UPDATE: what was received stays as it was received, and an answer as it was given.';
+create trigger _100_keep before update on private.rights_requests
+  for each row execute function private.tg_rights_requests__keep();
+
+create function private.open_request(
+  p_person uuid, p_kind text, p_details text, p_subject_id uuid, p_received_at timestamptz, p_received_by text default null
+) returns private.rights_requests
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_request private.rights_requests;
+begin
+  insert into private.rights_requests (user_id, kind, details, subject_id, received_at, received_by, due_at)
+    values (p_person, p_kind, p_details, p_subject_id, p_received_at, p_received_by, p_received_at + interval '720 hours')
+    returning * into v_request;
+  perform private.audit('right_requested', 'rights_request', v_request.id, jsonb_build_object('kind', p_kind), p_received_at);
+  return v_request;
+end;
+$$;
+comment on function private.open_request(uuid, text, text, uuid, timestamptz, text) is
+  'Enters a request; its 30 days begin when it was received.';
+
+create function private.close_request(
+  p_id uuid, p_state text, p_answer text, p_by text, p_now timestamptz default now()
+) returns private.rights_requests
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_request private.rights_requests;
+begin
+  update private.rights_requests r set state = p_state, closed_at = p_now, answer = p_answer, answered_by = p_by,
+      answer_hash = case when p_answer is not null then private.answer_hash(r.id, p_state, p_now, p_answer) end
+    where r.id = p_id and r.state = 'open' returning * into v_request;
+  if found then
+    perform private.audit('right_' || p_state, 'rights_request', p_id, jsonb_build_object('kind', v_request.kind), p_now);
+  end if;
+  return v_request;
+end;
+$$;
+comment on function private.close_request(uuid, text, text, text, timestamptz) is 'Closes a request that is open; an empty row: it was not.';
+
+-- What was asked for by mail, or by an export that failed, is open already and keeps its earlier deadline.
+create function private.follow_request(p_person uuid, p_kind text, p_subject_id uuid, p_at timestamptz) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  update private.rights_requests r set subject_id = p_subject_id
+    where r.user_id = p_person and r.kind = p_kind and r.state = 'open';
+  if not found then
+    perform private.open_request(p_person, p_kind, '', p_subject_id, p_at);
+  end if;
+end;
+$$;
+comment on function private.follow_request(uuid, text, uuid, timestamptz) is
+  'What carries a right out is the request, or takes up the one that is open.';
+
+create function private.tg_exports__follow_right() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_request uuid := (select r.id from private.rights_requests r where r.kind = 'export' and r.subject_id = new.id);
+begin
+  if tg_op = 'INSERT' and new.state = 'requested' then
+    perform private.follow_request(new.user_id, 'export', new.id, new.requested_at);
+  elsif new.state = 'ready' then
+    perform private.close_request(v_request, 'answered', 'Archive made, SHA-256 ' || new.sha256, 'service', new.ended_at);
+  elsif new.state = 'cancelled' then
+    perform private.close_request(v_request, 'withdrawn', null, null, new.ended_at);
+  end if;
+  return null;
+end;
+$$;
+comment on function private.tg_exports__follow_right() is
+  'AFTER INSERT OR UPDATE: an export is the use of a right. When one fails the request stays open: for the next export, or '
+  'for somebody to look into.';
+create trigger _300_follow_right after insert or update of state on private.exports
+  for each row execute function private.tg_exports__follow_right();
+
+-- One that was carried out goes with its person; the ledger and the erasure, which names nobody, are its proof.
+create function private.tg_erasures__follow_right() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.grace_until > new.requested_at and exists (select from auth.users u where u.id = new.user_id) then
+      perform private.follow_request(new.user_id, 'delete', new.id, new.requested_at);
+    end if;
+  elsif new.state = 'cancelled' then
+    perform private.close_request(r.id, 'withdrawn', null, null, new.ended_at)
+      from private.rights_requests r where r.kind = 'delete' and r.subject_id = new.id;
+  end if;
+  return null;
+end;
+$$;
+comment on function private.tg_erasures__follow_right() is
+  'AFTER INSERT OR UPDATE: to delete the account is the use of a right. Without grace it was not the person who asked (P9.1).';
+create trigger _300_follow_right after insert or update of state on private.erasures
+  for each row execute function private.tg_erasures__follow_right();
+
+create function private.forget_requests(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.rights_requests r where r.id = any (array(
+    select o.id from private.rights_requests o where o.closed_at < p_now - interval '3 years'
+      and o.user_id not in (select h.subject_id from private.held_people h) -- P8.5
+    order by o.closed_at limit private.setting_int('housekeeping_batch')));
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.forget_requests(timestamptz) is 'Housekeeping: requests that were closed three years ago.';
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('forget_requests', 'private.forget_requests', 941);
+
+insert into private.retention_rules (relation, anchor_column, keep, slack, applied_by, condition, reason) values
+  ('private.rights_requests', 'closed_at', '3 years', '1 day', 'forget_requests', 'true', 'Proof that a right was answered, until claims lapse (P7.7).');
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_exports__follow_right', 'Writes requests for whoever asked for an export.'),
+  ('private.tg_erasures__follow_right', 'Writes requests for whoever asked for an erasure.');
+
+-- ==== sql/90_privacy/use_rights.sql
+
+-- public.request_right(kind, details), my_requests(), withdraw_request(id)
+-- Why:     a person uses a right in the product. Objecting switches off at once what can be switched off, and restricting
+--          restricts at once (P7.5, P7.7); both are answered by the service itself. What an objection says in words, a
+--          question and a correction wait for a person's answer.
+-- Caller:  people, in every state of the account. DEFINER bodies: the table is in private.
+-- Errors:  NX001 no live session. NX002 kind or details. NX960 no such request. NX961 it is closed, or has a way of its
+--          own to be taken back. NX962 too many.
+-- Repeat:  safe: an open request of the same kind with the same words is returned; so is the last answer where there was
+--          nothing left to switch off or to restrict.
+-- Locks:   one advisory lock per person.
+
+create type private.request_view as (
+  id uuid, kind text, details text, state text, received_at timestamptz, due_at timestamptz, closed_at timestamptz,
+  answer text, answer_hash text, subject_id uuid
+);
+comment on type private.request_view is 'A request as its person sees it.';
+
+create function private.view_request(p_request private.rights_requests) returns private.request_view
+language sql immutable security invoker set search_path = '' as $$
+  select row(p_request.id, p_request.kind, p_request.details, p_request.state, p_request.received_at, p_request.due_at,
+             p_request.closed_at, p_request.answer, p_request.answer_hash, p_request.subject_id)::private.request_view
+$$;
+comment on function private.view_request(private.rights_requests) is 'What a person sees of a request.';
+
+create function private.refuse_everything(p_person uuid, p_now timestamptz) returns text[]
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_refused text[] := array(
+    select p.id from private.processing_purposes p where p.may_be_refused and case
+      when p.id = 'product_improvement' then (select f.product_analytics from public.preferences f where f.user_id = p_person)
+      else coalesce((select c.is_given from public.consents c where c.user_id = p_person and c.purpose_id = p.id
+                     order by c.at desc, c.id limit 1), p.lawful_basis <> 'consent') end
+    order by p.id);
+begin
+  perform private.set_choice(p_person, u, false, 'rights_request', p_now) from unnest(v_refused) u;
+  return v_refused;
+end;
+$$;
+comment on function private.refuse_everything(uuid, timestamptz) is
+  'Switches off every purpose that may be refused, and returns those that were on (P7.5).';
+
+-- NULL: there was nothing to do.
+create function private.carry_out(p_person uuid, p_kind text, p_now timestamptz) returns text
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_refused text[];
+begin
+  if p_kind = 'object' then
+    v_refused := private.refuse_everything(p_person, p_now);
+    return 'Switched off: ' || nullif(array_to_string(v_refused, ', '), '') || '.';
+  elsif p_kind = 'restrict' and private.restrict_processing(p_person, p_now) then
+    return 'Your data is kept and nothing else is done with it, until you lift the restriction.';
+  end if;
+  return null;
+end;
+$$;
+comment on function private.carry_out(uuid, text, timestamptz) is
+  'Does at once what a right asks for and nobody has to decide, and says what was done.';
+
+create function private.use_right(
+  p_person uuid, p_kind text, p_details text, p_received_at timestamptz, p_by text, p_now timestamptz
+) returns private.rights_requests
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_is_answered_at_once boolean := p_kind = 'restrict' or p_kind = 'object' and p_details = '';
+  v_done text;
+  v_request private.rights_requests;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('right:' || p_person, 0));
+  v_done := private.carry_out(p_person, p_kind, p_now);
+  select * into v_request from private.rights_requests r
+    where r.user_id = p_person and r.kind = p_kind
+      and (r.state = 'open' and (r.details = p_details or p_kind in ('delete', 'export'))
+           or v_is_answered_at_once and v_done is null and r.answered_by = 'service')
+    order by r.received_at desc, r.id limit 1;
+  if found then
+    return v_request;
+  elsif p_by is null and 20 <= (
+    select count(*) from private.rights_requests r
+    where r.user_id = p_person and (r.state = 'open' or r.received_at > p_now - interval '24 hours')) then
+    perform private.fail('NX962');
+  end if;
+  v_request := private.open_request(p_person, p_kind, p_details, null, p_received_at, p_by);
+  if v_is_answered_at_once then
+    v_request := private.close_request(v_request.id, 'answered',
+      coalesce(v_done, 'Nothing that can be switched off was on.'), 'service', p_now);
+  end if;
+  return v_request;
+end;
+$$;
+comment on function private.use_right(uuid, text, text, timestamptz, text, timestamptz) is
+  'Enters the use of a right, does what can be done at once, and answers it where nothing is left to say.';
+
+create function private.request_right(p_kind text, p_details text default '', p_now timestamptz default now())
+returns private.request_view
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+begin
+  if coalesce(p_kind, '') not in ('access', 'correct', 'object', 'restrict') then
+    perform private.fail('NX002', p_detail := 'p_kind');
+  elsif length(p_details) > 4000 then
+    perform private.fail('NX002', p_detail := 'p_details');
+  end if;
+  return private.view_request(private.use_right(v_person, p_kind, coalesce(p_details, ''), p_now, null, p_now));
+end;
+$$;
+comment on function private.request_right(text, text, timestamptz) is 'Body of public.request_right().';
+
+create function private.my_requests(p_now timestamptz default now()) returns setof private.request_view
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+begin
+  return query select (private.view_request(r)).* from private.rights_requests r
+    where r.user_id = v_person order by r.received_at desc, r.id limit 1000;
+end;
+$$;
+comment on function private.my_requests(timestamptz) is 'Body of public.my_requests().';
+
+create function private.withdraw_request(p_request_id uuid, p_now timestamptz default now()) returns private.request_view
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_person uuid := private.live_person(p_now);
+  v_request private.rights_requests;
+begin
+  select * into v_request from private.rights_requests r where r.id = p_request_id and r.user_id = v_person for update;
+  if not found then
+    perform private.fail('NX960');
+  elsif v_request.state <> 'open' or v_request.subject_id is not null then
+    perform private.fail('NX961', p_detail := v_request.state);
+  end if;
+  return private.view_request(private.close_request(p_request_id, 'withdrawn', null, null, p_now));
+end;
+$$;
+comment on function private.withdraw_request(uuid, timestamptz) is 'Body of public.withdraw_request().';
+
+create function public.request_right(p_kind text, p_details text default '')
+returns table (
+  id uuid, kind text, details text, state text, received_at timestamptz, due_at timestamptz, closed_at timestamptz,
+  answer text, answer_hash text, subject_id uuid
+)
+language sql volatile security invoker set search_path = '' as $$
+  select r.id, r.kind, r.details, r.state, r.received_at, r.due_at, r.closed_at, r.answer, r.answer_hash, r.subject_id
+  from private.request_right(p_kind, p_details) r
+$$;
+comment on function public.request_right(text, text) is
+  'Uses a right: access, correct, object or restrict. object switches off at once all that can be switched off; restrict has '
+  'the data kept and nothing else done with it, until lift_restriction(). Whatever needs an answer gets it by due_at, within '
+  '30 days (P7.7). An export is request_export(), deletion request_erasure(): both appear here by themselves.';
+
+create function public.my_requests()
+returns table (
+  id uuid, kind text, details text, state text, received_at timestamptz, due_at timestamptz, closed_at timestamptz,
+  answer text, answer_hash text, subject_id uuid
+)
+language sql stable security invoker set search_path = '' as $$
+  select r.id, r.kind, r.details, r.state, r.received_at, r.due_at, r.closed_at, r.answer, r.answer_hash, r.subject_id
+  from private.my_requests() r
+$$;
+comment on function public.my_requests() is 'Every right that the caller has used, newest first, with deadline and answer.';
+
+create function public.withdraw_request(p_request_id uuid)
+returns table (
+  id uuid, kind text, details text, state text, received_at timestamptz, due_at timestamptz, closed_at timestamptz,
+  answer text, answer_hash text, subject_id uuid
+)
+language sql volatile security invoker set search_path = '' as $$
+  select r.id, r.kind, r.details, r.state, r.received_at, r.due_at, r.closed_at, r.answer, r.answer_hash, r.subject_id
+  from private.withdraw_request(p_request_id) r
+$$;
+comment on function public.withdraw_request(uuid) is
+  'Takes a request back that waits for an answer. Exports and deletions have cancel_export() and cancel_erasure().';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.request_right', 'Writes a request of the caller, who has no rights on the table.'),
+  ('private.my_requests', 'Reads requests of the caller, who has no rights on the table.'),
+  ('private.withdraw_request', 'Changes a request of the caller, who has no rights on the table.');
+
+-- ==== sql/90_privacy/answer_rights.sql
+
+-- worker.list_requests(), count_requests(), record_request(…), answer_request(…); private.escalate_requests(now)
+-- Why:     somebody answers what the service cannot answer by itself, within 30 days, and is alarmed after 20 and 27 days
+--          and when the time is over, also when no worker ran meanwhile (P7.7).
+-- Caller:  operators through service_role; housekeeping. DEFINER bodies: the table is in private.
+-- Errors:  NX002 an argument. NX960 no such request. NX961 it is closed.
+-- Repeat:  record_request returns the open request with the same words; answering twice raises.
+
+create function private.request_level(p_received_at timestamptz, p_now timestamptz) returns int
+language sql immutable security invoker set search_path = '' as $$
+  select case when p_now >= p_received_at + interval '720 hours' then 3
+              when p_now >= p_received_at + interval '648 hours' then 2
+              when p_now >= p_received_at + interval '480 hours' then 1 else 0 end
+$$;
+comment on function private.request_level(timestamptz, timestamptz) is 'How near the deadline is: 1 from 20 days on, 2 from 27, 3 from 30.';
+
+create function private.list_requests(p_now timestamptz default now())
+returns table (
+  id uuid, user_id uuid, kind text, details text, received_at timestamptz, received_by text, due_at timestamptz,
+  subject_id uuid, level int
+)
+language sql stable security definer set search_path = '' as $$
+  select r.id, r.user_id, r.kind, r.details, r.received_at, r.received_by, r.due_at, r.subject_id,
+         private.request_level(r.received_at, p_now)
+  from private.rights_requests r where r.state = 'open' order by r.due_at, r.id limit 1000
+$$;
+comment on function private.list_requests(timestamptz) is 'Body of worker.list_requests().';
+
+create function private.count_requests(p_now timestamptz default now())
+returns table (level int, waiting bigint, next_due_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+  select l, count(r.id), min(r.due_at)
+  from generate_series(0, 3) l
+  left join private.rights_requests r on r.state = 'open' and private.request_level(r.received_at, p_now) = l
+  group by l order by l
+$$;
+comment on function private.count_requests(timestamptz) is 'Body of worker.count_requests().';
+
+create function private.record_request(
+  p_user_id uuid, p_kind text, p_details text, p_received_at timestamptz, p_by text, p_now timestamptz default now()
+) returns uuid
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if p_received_at is null or p_received_at > p_now or p_received_at < p_now - interval '720 hours' then
+    perform private.fail('NX002', p_detail := 'p_received_at');
+  elsif coalesce(p_by, '') !~ '^[A-Za-z0-9_.:@-]{2,100}$' then
+    perform private.fail('NX002', p_detail := 'p_by');
+  end if;
+  return (private.use_right(p_user_id, p_kind, coalesce(p_details, ''), p_received_at, p_by, p_now)).id;
+exception when check_violation or foreign_key_violation or not_null_violation then
+  perform private.fail('NX002', p_detail := 'p_user_id, p_kind or p_details');
+  return null;
+end;
+$$;
+comment on function private.record_request(uuid, text, text, timestamptz, text, timestamptz) is 'Body of worker.record_request().';
+
+create function private.answer_request(
+  p_request_id uuid, p_state text, p_answer text, p_by text, p_now timestamptz default now()
+) returns text
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_request private.rights_requests;
+begin
+  if coalesce(p_state, '') not in ('answered', 'refused') then
+    perform private.fail('NX002', p_detail := 'p_state');
+  elsif coalesce(length(btrim(p_answer)), 0) not between 3 and 10000 then
+    perform private.fail('NX002', p_detail := 'p_answer');
+  elsif coalesce(p_by, '') !~ '^[A-Za-z0-9_.:@-]{2,100}$' or p_by = 'service' then
+    perform private.fail('NX002', p_detail := 'p_by');
+  end if;
+  perform from private.rights_requests r where r.id = p_request_id for update;
+  if not found then
+    perform private.fail('NX960');
+  end if;
+  v_request := private.close_request(p_request_id, p_state, btrim(p_answer), p_by, p_now);
+  if v_request.id is null then
+    perform private.fail('NX961');
+  end if;
+  perform private.notify(v_request.user_id, 'right_answered', 'rights_request', p_request_id, null, p_now);
+  perform private.queue_mail(v_request.user_id, 'right_answered', jsonb_build_object(
+    'kind', v_request.kind, 'received_at', v_request.received_at), 'right_answered:' || p_request_id, p_now);
+  return v_request.answer_hash;
+end;
+$$;
+comment on function private.answer_request(uuid, text, text, text, timestamptz) is 'Body of worker.answer_request().';
+
+-- Each level is an alarm of its own, raised once; after a time without workers the highest one is raised.
+create function private.escalate_requests(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  with due as (
+    update private.rights_requests r set alarm_level = private.request_level(r.received_at, p_now)
+    where r.state = 'open' and r.due_at <= p_now + interval '240 hours'
+      and r.alarm_level < private.request_level(r.received_at, p_now)
+    returning r.id, r.alarm_level
+  )
+  insert into private.dead_letters (lane, subject_id, attempts, last_code, died_at)
+    select 'rights', d.id, 0, (array['day_20', 'day_27', 'overdue'])[d.alarm_level], p_now from due d;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.escalate_requests(timestamptz) is
+  'Housekeeping: alarms about requests that wait since 20 or 27 days, or for too long (P7.7).';
+
+create function worker.list_requests()
+returns table (
+  id uuid, user_id uuid, kind text, details text, received_at timestamptz, received_by text, due_at timestamptz,
+  subject_id uuid, level int
+)
+language sql stable security invoker set search_path = '' as $$
+  select r.id, r.user_id, r.kind, r.details, r.received_at, r.received_by, r.due_at, r.subject_id, r.level
+  from private.list_requests() r
+$$;
+comment on function worker.list_requests() is
+  'For operators: requests that wait for an answer, the most urgent first; level 1 from 20 days on, 2 from 27, 3 from 30.';
+
+create function worker.count_requests() returns table (level int, waiting bigint, next_due_at timestamptz)
+language sql stable security invoker set search_path = '' as $$
+  select c.level, c.waiting, c.next_due_at from private.count_requests() c
+$$;
+comment on function worker.count_requests() is
+  'How many requests wait for an answer, by level (0: younger than 20 days, 1: 20, 2: 27, 3: 30 and more), for metrics and alarms.';
+
+create function worker.record_request(p_user_id uuid, p_kind text, p_details text, p_received_at timestamptz, p_by text)
+returns uuid
+language sql volatile security invoker set search_path = '' as $$
+  select private.record_request(p_user_id, p_kind, p_details, p_received_at, p_by)
+$$;
+comment on function worker.record_request(uuid, text, text, timestamptz, text) is
+  'For operators: a right that somebody used by mail, with the instant at which the mail came: the 30 days run from there. '
+  'Make sure who wrote it first. object and restrict take effect at once; export and delete are carried out by their person, '
+  'signed in, and then close this request.';
+
+create function worker.answer_request(p_request_id uuid, p_state text, p_answer text, p_by text) returns text
+language sql volatile security invoker set search_path = '' as $$
+  select private.answer_request(p_request_id, p_state, p_answer, p_by)
+$$;
+comment on function worker.answer_request(uuid, text, text, text) is
+  'For operators: answered or refused, with the words that the person reads and who says so; returns the proof (SHA-256).';
+
+insert into public.notification_texts (kind, code, title, advice, is_mailed) values
+  ('right_answered', '', 'Your request about your data is answered', 'Read the answer in the settings, under privacy.', false);
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('escalate_requests', 'private.escalate_requests', 940);
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.list_requests', 'Reads requests; service_role has no rights on the table.'),
+  ('private.count_requests', 'Reads requests; service_role has no rights on the table.'),
+  ('private.record_request', 'Writes a request; service_role has no rights on the table.'),
+  ('private.answer_request', 'Writes an answer; service_role has no rights on the table.');
+
 -- ==== sql/90_privacy/data_catalogue.sql
 
 -- What this context holds, for the data catalogue.
@@ -3412,6 +4045,10 @@ select private.register_data('private.export_tickets', 'user_id', 'legal_duty', 
 select private.register_data('storage.exports', 'folder:name', 'legal_duty', 'external_delete', '{"user.content": "*"}',
   p_retain_for => '7 days', p_anchor => 'created', p_kind => 'bucket', p_notes => '{"*": "Archives that people asked for (P7.4)."}');
 select private.register_data('queue.export', 'with:subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "*"}', p_kind => 'queue');
+select private.register_data('private.rights_requests', 'user_id', 'legal_duty', 'delete_row',
+  '{"user.unique_id": "id user_id subject_id", "user.content": "details answer", "user.behavior": "kind state received_at due_at closed_at answer_hash",
+    "system.operations": "received_by answered_by alarm_level"}', 'rights_requests', p_retain_for => '3 years', p_anchor => 'closed',
+  p_export_of => '{"received_by": "exclude_third_party", "answered_by": "exclude_third_party", "alarm_level": "exclude_derived"}');
 
 -- ==== sql/90_privacy/hold_guards.sql
 
@@ -3641,3 +4278,40 @@ grant execute on function private.redeem_export(text, timestamptz) to service_ro
 grant execute on function worker.finish_export(uuid, uuid, int, bigint, text, int, text) to service_role;
 grant execute on function worker.forget_export(uuid, uuid, int) to service_role;
 grant execute on function worker.redeem_export(text) to service_role;
+
+-- ==== policies/90_privacy/restrictions.sql
+
+-- A restriction is lifted by its person alone.
+
+grant execute on function private.lift_restriction(timestamptz) to authenticated;
+grant execute on function public.lift_restriction() to authenticated;
+
+-- ==== policies/90_privacy/rights_requests.sql
+
+-- Nobody reaches the table but through functions.
+
+alter table private.rights_requests enable row level security;
+
+-- ==== policies/90_privacy/use_rights.sql
+
+-- Rights hold in every state of the account (P7.7).
+
+grant execute on function private.request_right(text, text, timestamptz) to authenticated;
+grant execute on function private.my_requests(timestamptz) to authenticated;
+grant execute on function private.withdraw_request(uuid, timestamptz) to authenticated;
+grant execute on function public.request_right(text, text) to authenticated;
+grant execute on function public.my_requests() to authenticated;
+grant execute on function public.withdraw_request(uuid) to authenticated;
+
+-- ==== policies/90_privacy/answer_rights.sql
+
+-- Whoever operates the service answers, through the secret key.
+
+grant execute on function private.list_requests(timestamptz) to service_role;
+grant execute on function private.count_requests(timestamptz) to service_role;
+grant execute on function private.record_request(uuid, text, text, timestamptz, text, timestamptz) to service_role;
+grant execute on function private.answer_request(uuid, text, text, text, timestamptz) to service_role;
+grant execute on function worker.list_requests() to service_role;
+grant execute on function worker.count_requests() to service_role;
+grant execute on function worker.record_request(uuid, text, text, timestamptz, text) to service_role;
+grant execute on function worker.answer_request(uuid, text, text, text) to service_role;

@@ -1681,6 +1681,8 @@ export type Database = {
           "p_mode"?: string,
           "p_time_zone"?: string }; Returns: Json
       },
+      "lift_restriction": { Args: Record<PropertyKey, never>; Returns: string
+      },
       "list_import_columns": { Args: Record<PropertyKey, never>; Returns: {
           "description": string,
           "example": string,
@@ -1839,6 +1841,19 @@ export type Database = {
           "state": string
         }[]
       },
+      "my_requests": { Args: Record<PropertyKey, never>; Returns: {
+          "answer": string,
+          "answer_hash": string,
+          "closed_at": string,
+          "details": string,
+          "due_at": string,
+          "id": string,
+          "kind": string,
+          "received_at": string,
+          "state": string,
+          "subject_id": string
+        }[]
+      },
       "next_free_slot": { Args: { "p_after"?: string,
           "p_connection_id": string }; Returns: {
           "adjusted": string,
@@ -1948,6 +1963,20 @@ export type Database = {
       },
       "request_guardian_consent": { Args: { "p_guardian_email": string,
           "p_guardian_name": string }; Returns: string
+      },
+      "request_right": { Args: { "p_details"?: string,
+          "p_kind": string }; Returns: {
+          "answer": string,
+          "answer_hash": string,
+          "closed_at": string,
+          "details": string,
+          "due_at": string,
+          "id": string,
+          "kind": string,
+          "received_at": string,
+          "state": string,
+          "subject_id": string
+        }[]
       },
       "reschedule_target": { Args: { "p_at": string,
           "p_idempotency_key"?: string,
@@ -2157,7 +2186,20 @@ export type Database = {
           to: "consents"
           isOneToOne: true
           isSetofReturn: false
-        } }
+        } },
+      "withdraw_request": { Args: { "p_request_id": string }; Returns: {
+          "answer": string,
+          "answer_hash": string,
+          "closed_at": string,
+          "details": string,
+          "due_at": string,
+          "id": string,
+          "kind": string,
+          "received_at": string,
+          "state": string,
+          "subject_id": string
+        }[]
+      }
     }
     Enums: {
       "connection_state": "active"|"needs_reconnect"|"disconnected",

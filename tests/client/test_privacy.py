@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from nexora_client import ExportState, LawfulBasis, errors
+from nexora_client import AccountState, ExportState, LawfulBasis, Right, RightsRequestState, errors
 from tests.client.people import Person
 
 
@@ -34,3 +36,25 @@ def test_an_export_is_asked_for_watched_and_cancelled(ada: Person, bob: Person) 
     with pytest.raises(errors.NotFound):
         bob.client.privacy.cancel_export(export.id)
     assert ada.client.privacy.cancel_export(export.id).state is ExportState.CANCELLED
+
+
+def test_rights_are_used_answered_and_taken_back(ada: Person, bob: Person) -> None:
+    rights = ada.client.privacy.rights
+    asked = rights.request(Right.CORRECT, "My year of birth.")
+    assert (asked.state, asked.due_at - asked.received_at) == (RightsRequestState.OPEN, timedelta(days=30))
+    assert rights.request(Right.CORRECT, "My year of birth.").id == asked.id
+    assert rights.list() == (asked,)
+    assert bob.client.privacy.rights.list() == ()
+    with pytest.raises(errors.NotFound):
+        bob.client.privacy.rights.withdraw(asked.id)
+    assert rights.withdraw(asked.id).state is RightsRequestState.WITHDRAWN
+    with pytest.raises(errors.WrongState):
+        rights.withdraw(asked.id)
+    with pytest.raises(errors.ValidationFailed):
+        rights.request(Right.EXPORT)
+    assert rights.request(Right.RESTRICT).state is RightsRequestState.ANSWERED
+    assert ada.client.account.me().state is AccountState.RESTRICTED
+    with pytest.raises(errors.AccountRestricted):
+        ada.client.profile.change_handle("not.now")
+    assert rights.lift_restriction() is AccountState.ACTIVE
+    assert ada.client.content.scripts.create("Opening", "Fade in.").title == "Opening"

@@ -24,6 +24,7 @@ class Belongings:
     series_id: uuid.UUID
     feed_id: uuid.UUID
     export_id: uuid.UUID
+    request_id: uuid.UUID
 
     def argument(self, parameter: str) -> object:
         """A value of this person's for a parameter of a public function."""
@@ -37,6 +38,7 @@ class Belongings:
             "p_series_id": self.series_id,
             "p_feed_id": self.feed_id,
             "p_export_id": self.export_id,
+            "p_request_id": self.request_id,
         }.get(parameter)
 
 
@@ -153,7 +155,11 @@ def seed_person(db: psycopg.Connection) -> Belongings:
         "insert into private.export_tickets (ticket_hash, export_id, user_id, expires_at) values (%s, %s, %s, now())",
         (hashlib.sha256(marker.encode()).hexdigest(), export, user),
     )
-    return Belongings(person, marker, post, target, connection, object_name, series, feed, export)
+    asked = db.execute(
+        "select (private.open_request(%s, 'correct', %s, null, now())).id", (user, marker)
+    ).fetchone()
+    assert asked is not None
+    return Belongings(person, marker, post, target, connection, object_name, series, feed, export, asked[0])
 
 
 def tables_without_rows_of(db: psycopg.Connection, user_id: uuid.UUID) -> set[str]:

@@ -51,6 +51,7 @@ from workers.gateway.keys import KeyCalls
 from workers.gateway.mail import ClaimedMail, MailCalls, MailLink, MailResult
 from workers.gateway.process import ProcessCalls
 from workers.gateway.publishing import PublishingCalls
+from workers.gateway.rights import OpenRequest, RequestCount, RightsCalls
 from workers.gateway.rows import (
     ClaimedJob,
     ClaimedRevocation,
@@ -107,10 +108,12 @@ __all__ = [
     "MediaItem",
     "OAuthFlow",
     "Omission",
+    "OpenRequest",
     "OutcomeName",
     "OutsideAccount",
     "PromiseText",
     "ReportAnswer",
+    "RequestCount",
     "ResolvedConnection",
     "RevocationResult",
     "SealedRecord",
@@ -134,6 +137,7 @@ class Gateway(
     CalendarCalls,
     ErasureCalls,
     DutyCalls,
+    RightsCalls,
     AttestationCalls,
     ExportCalls,
 ):

@@ -151,6 +151,28 @@ def _export_ready(params: Params, places: Places) -> Letter:
     )
 
 
+def _right_answered(params: Params, places: Places) -> Letter:
+    about = {
+        "access": "what we hold about you",
+        "correct": "correcting your data",
+        "object": "your objection",
+        "restrict": "restricting the use of your data",
+        "export": "a copy of your data",
+        "delete": "deleting your account",
+    }[params["kind"]]
+    return Letter(
+        subject="Your request about your data is answered",
+        title="Your request is answered",
+        paragraphs=(
+            f"You asked us about {about}. The answer is in your account.",
+            "It is not in this mail on purpose: only you, signed in, can read it.",
+        ),
+        preview="Sign in to read the answer.",
+        facts=(("We got your request on", _moment(params["received_at"])),),
+        button=places.app("Read the answer", "/settings/privacy"),
+    )
+
+
 def _guardian_request(params: Params, places: Places) -> Letter:
     child, day = str(params["child"]), _day(params["expires_at"])
     confirm = f"{places.worker_url}/guardian/confirm?token={params['confirm_token']}"
@@ -252,6 +274,7 @@ LETTERS: Final[Mapping[str, Callable[[Params, Places], Letter]]] = {
     "erasure_requested": _erasure_requested,
     "erasure_completed": _erasure_completed,
     "export_ready": _export_ready,
+    "right_answered": _right_answered,
     "guardian_request": _guardian_request,
     "incident": _incident,
     "invoice_issued": _invoice_issued,

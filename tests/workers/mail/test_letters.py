@@ -17,6 +17,7 @@ PARAMS: dict[str, dict[str, object]] = {
     "erasure_requested": {"erase_at": AT},
     "erasure_completed": {},
     "export_ready": {"expires_at": AT},
+    "right_answered": {"kind": "access", "received_at": AT},
     "guardian_request": {
         "child": "<b>Kim</b>",
         "expires_at": AT,
