@@ -1,15 +1,28 @@
 // Hosted: PostgREST reloads its picture of the schema when the database says `notify pgrst, 'reload schema'`, and an
 // event trigger says so after every change.
 // Lite: looks once and never again. A migration applied while it serves stays unseen until a restart.
-// Can go when a table created after the first request is found without it.
+// And where the database could not be asked, lite answers from an empty picture: "not found". Hosted says 503.
+// Can go when a table created after the first request is found without it, and a cut connection is no 404.
 import postgres from "postgres";
 
 const RETRY_MS = 100;
 
 export const schemaCache = {
   name: "schema-cache",
-  connection: (connection, { url, database }) => listen(connection, url, database),
+  connection: (connection, { url, database }) => {
+    refuseEmptyPictures(connection);
+    return listen(connection, url, database);
+  },
 };
+
+function refuseEmptyPictures(connection) {
+  const introspect = connection.introspect.bind(connection);
+  connection.introspect = async (...options) => {
+    const picture = await introspect(...options);
+    if (picture.timezones === undefined) throw new Error("the database could not be asked for its schema"); // asked last
+    return picture;
+  };
+}
 
 async function listen(connection, url, database) {
   let closed = false;
