@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -21,6 +23,18 @@ TEMPLATE = "nexora_template"
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the worker does."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates() -> Iterator[None]:
+    """One TLS context for every client of this process: reading the machine's certificates takes 20 ms, and no
+    test speaks TLS. Ours, with their floor of TLS 1.3 (workers/http.py), come from elsewhere.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context)
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -53,20 +67,44 @@ def _rollback_db(stack: Stack, template_db: str) -> Iterator[str]:
     yield from _clone(stack, template_db, "sql")
 
 
+class _Sessions:
+    """Database sessions for tests that are rolled back: one is used again and again, since a new one would compile
+    every function and read the catalogue anew.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, psycopg.Connection] = {}
+
+    def lend(self, url: str) -> Iterator[psycopg.Connection]:
+        """A session in which nothing is open; what it did is rolled back afterwards."""
+        connection = self._kept.pop(url, None) or psycopg.connect(url)
+        yield connection
+        if not connection.closed:
+            connection.rollback()
+            self._kept[url] = connection
+
+    def close(self) -> None:
+        for connection in self._kept.values():
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def _sessions() -> Iterator[_Sessions]:
+    sessions = _Sessions()
+    yield sessions
+    sessions.close()
+
+
 @pytest.fixture
-def db(stack: Stack, _rollback_db: str) -> Iterator[psycopg.Connection]:
+def db(stack: Stack, _rollback_db: str, _sessions: _Sessions) -> Iterator[psycopg.Connection]:
     """A connection as role `postgres`, rolled back after the test."""
-    with psycopg.connect(stack.url(_rollback_db)) as connection:
-        yield connection
-        connection.rollback()
+    yield from _sessions.lend(stack.url(_rollback_db))
 
 
 @pytest.fixture
-def admin_db(stack: Stack, _rollback_db: str) -> Iterator[psycopg.Connection]:
+def admin_db(stack: Stack, _rollback_db: str, _sessions: _Sessions) -> Iterator[psycopg.Connection]:
     """A connection as superuser to the same database as `db`, rolled back after the test."""
-    with psycopg.connect(stack.url(_rollback_db, admin=True)) as connection:
-        yield connection
-        connection.rollback()
+    yield from _sessions.lend(stack.url(_rollback_db, admin=True))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from tests.embedded.conftest import Caller, python_for_everybody, reachable_by_all
-from workers.embedded import PlacementError, Stack
+from workers.embedded import PlacementError, Stack, placement
 from workers.embedded.api import find_node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,6 +153,9 @@ def test_an_ephemeral_stack_starts_empty_after_a_kill(open_directory: Path) -> N
     assert rows_when_ready(parent) == 1
     kill(parent)
     assert wait_until_gone(open_directory, parent.pid) == []
+    placement.remove_orphans()
+    origins = Path("/dev/shm").glob("nexora-*/origin")  # noqa: S108
+    assert str(open_directory) not in [origin.read_text() for origin in origins]
 
 
 def test_secrets_are_private_and_survive(open_directory: Path) -> None:
@@ -255,7 +258,10 @@ with Stack.start(Path(sys.argv[1]), durable=False) as stack:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has this problem")
-def test_as_root_with_a_checkout_that_others_cannot_reach(tmp_path: Path) -> None:
+def test_as_root_with_a_checkout_that_others_cannot_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement, "_MEMORY_BYTES", 2**60)  # else it would lie in memory
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     with Stack.start(closed / "state", durable=False) as stack:

@@ -44,7 +44,7 @@ _EPHEMERAL = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum_naptime": "1min",
-    "max_wal_size": "4GB",
+    "max_wal_size": "512MB",
     "checkpoint_timeout": "1h",
 }
 
@@ -206,8 +206,8 @@ class Cluster:
     def remove(self) -> None:
         """Deletes the data of a stopped cluster."""
         shutil.rmtree(self._placement.data, ignore_errors=True)
-        if self._placement.outside:
-            shutil.rmtree(self._placement.outside, ignore_errors=True)
+        for directory in self._placement.outside:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _tool(self, name: str) -> Path:
         return self._placement.binaries / name

@@ -54,7 +54,7 @@ class Stack:
     def __init__(self, state_dir: Path, *, durable: bool, auth: AuthSettings) -> None:
         self._lock = placement.StateLock(state_dir)
         self._closing = contextlib.ExitStack()
-        self._closing.callback(self._lock.release)
+        self._closing.callback(self._lock.close)
         self._guard = threading.RLock()
         self._state_dir = state_dir
         self._durable = durable
@@ -86,9 +86,9 @@ class Stack:
         """
         state_dir = state_dir.resolve()
         state_dir.mkdir(parents=True, exist_ok=True)
-        placement.remove_orphans()
         stack = cls(state_dir, durable=durable, auth=auth or AuthSettings())
         try:
+            placement.remove_orphans()
             stack._start(progress)
         except BaseException:
             stack.stop()
@@ -101,7 +101,7 @@ class Stack:
         self._closing.callback(self.mail.close)
         self._api = ApiServer(self.api_config(), self._state_dir / "api.log")
         self._closing.callback(self._api.close)
-        place = placement.place(self._state_dir)
+        place = placement.place(self._state_dir, durable=self._durable)
         self._cluster = Cluster(place, self.secrets, self._state_dir / "postgres.log", durable=self._durable)
         fresh = self._must_create()
         if fresh:
