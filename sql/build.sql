@@ -297,6 +297,7 @@
 \ir 95_attestation/accounts.sql
 \ir 95_attestation/rights.sql
 \ir 95_attestation/erasure.sql
+\ir 95_attestation/requests.sql
 \ir 95_attestation/changes.sql
 \ir 95_attestation/attest.sql
 \ir 95_attestation/attestations.sql

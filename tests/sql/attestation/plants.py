@@ -215,6 +215,32 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
         "drop trigger _320_accept_policy on auth.sessions",
         _OFF + "delete from public.policy_acceptances where user_id = '{user}'" + _ON,
     ),
+    "exports_are_complete": (
+        "update private.data_catalogue set export_action = 'exclude_derived', export_name = null where schema_name = 'public' and relation = 'media' and column_name = 'alt_text'",
+        "update private.data_catalogue set export_name = 'captions' where schema_name = 'public' and relation = 'queue_slots' and export_action = 'include'",
+        "alter function private.export_lines(uuid) volatile",
+        "insert into private.exports (user_id, requested_at) values ('{user}', now() - interval '4 days')",
+    ),
+    "exports_are_private": (
+        "update storage.buckets set public = true where id = 'exports'",
+        "insert into storage.objects (bucket_id, name, created_at) values ('exports', '{user}/old.zip', now() - interval '9 days')",
+        "alter table private.exports drop constraint gone_after_seven_days",
+        "update private.export_tickets set expires_at = now() + interval '1 day' where user_id = '{user}'",
+        "update private.data_catalogue set category = 'user.unique_id', export_action = 'include', export_name = 'calendar_tokens' where relation = 'calendar_tokens' and column_name = 'token_hash'",
+    ),
+    "requests_are_answered": (
+        "alter table private.rights_requests drop constraint due_within_30_days",
+        "drop trigger _300_follow_right on private.exports",
+        "delete from private.housekeeping_tasks where task = 'escalate_requests'",
+        "select private.open_request('{user}', 'access', '', null, now() - interval '31 days'); update private.rights_requests set alarm_level = 3",
+        "select private.open_request('{user}', 'access', '', null, now() - interval '21 days')",
+        "select private.close_request((private.open_request('{user}', 'access', '', null, now() - interval '32 days')).id, 'answered', 'At last.', 'op:1')",
+        _OFF + "insert into private.exports (user_id, requested_at) values ('{user}', now())" + _ON,
+    ),
+    "restrictions_hold": (
+        "alter table private.accounts drop constraint restriction_shows_in_the_state",
+        "update private.accounts set state = 'restricted', restricted_at = now() where user_id = '{user}'",
+    ),
     "everything_can_be_viewed": (
         "revoke execute on function public.my_data() from authenticated",
         "delete from private.data_sources where subject = 'user.settings'",
