@@ -38,6 +38,7 @@ from nexora_client.scheduling_rows import (
     SlotTime,
     TargetLocalTime,
 )
+from nexora_client.usage import ScreenClass, UsageEvent
 
 __all__ = [
     "UNSET",
@@ -91,6 +92,7 @@ __all__ = [
     "Right",
     "RightsRequest",
     "RightsRequestState",
+    "ScreenClass",
     "Script",
     "Series",
     "Session",
@@ -102,4 +104,5 @@ __all__ = [
     "TargetLocalTime",
     "TargetState",
     "Unset",
+    "UsageEvent",
 ]

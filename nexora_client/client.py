@@ -19,6 +19,7 @@ from nexora_client.profile import ProfileContext
 from nexora_client.publishing import PublishingContext
 from nexora_client.scheduling import SchedulingContext
 from nexora_client.transport import Transport
+from nexora_client.usage import UsageContext
 
 __all__ = ["NexoraClient"]
 
@@ -55,6 +56,7 @@ class NexoraClient:
         mail: which mails are wanted.
         privacy: what is held about the person, and their rights over it.
         policies: versions of the privacy policy.
+        usage: counting how the product is used, for whoever does not mind.
 
     Raises:
         Misconfigured: URL or key cannot be used.
@@ -72,6 +74,7 @@ class NexoraClient:
         self.mail = MailContext(self._transport)
         self.privacy = PrivacyContext(self._transport)
         self.policies = PoliciesContext(self._transport)
+        self.usage = UsageContext(self._transport)
 
     @property
     def user_id(self) -> UUID:

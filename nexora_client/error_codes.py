@@ -105,6 +105,11 @@ NX_ERRORS: Final[Mapping[str, type[NexoraError]]] = {
     "NX456": NotFound,
     "NX457": ValidationFailed,
     "NX458": WrongState,
+    # Analytics.
+    "NX701": ValidationFailed,
+    "NX702": ValidationFailed,
+    "NX703": RateLimited,
+    "NX704": Forbidden,  # nobody is told through the API
     # Messaging.
     "NX801": Forbidden,
     "NX802": Forbidden,

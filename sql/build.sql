@@ -211,6 +211,21 @@
 \ir ../policies/45_scheduling/calendar_feeds.sql
 \ir ../policies/45_scheduling/read_calendar_feed.sql
 
+-- 70_analytics: how the product is used, counted so that nobody can be told
+\ir 70_analytics/errors.sql
+\ir 70_analytics/usage_names.sql
+\ir 70_analytics/usage_keys.sql
+\ir 70_analytics/usage_events.sql
+\ir 70_analytics/track_usage.sql
+\ir 70_analytics/usage_aggregates.sql
+\ir 70_analytics/release_usage.sql
+\ir 70_analytics/data_catalogue.sql
+\ir ../policies/70_analytics/usage_names.sql
+\ir ../policies/70_analytics/usage_keys.sql
+\ir ../policies/70_analytics/usage_events.sql
+\ir ../policies/70_analytics/track_usage.sql
+\ir ../policies/70_analytics/usage_aggregates.sql
+
 -- 80_messaging: mail outbox, what people want of it, what became of it
 \ir 80_messaging/errors.sql
 \ir 80_messaging/mail_categories.sql
@@ -293,6 +308,7 @@
 \ir 95_attestation/guards.sql
 \ir 95_attestation/reading.sql
 \ir 95_attestation/collection.sql
+\ir 95_attestation/analytics.sql
 \ir 95_attestation/security.sql
 \ir 95_attestation/accounts.sql
 \ir 95_attestation/rights.sql

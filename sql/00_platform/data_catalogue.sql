@@ -13,6 +13,7 @@
 --   folder:column     the first folder of this name is the person's id (files)
 --   json:column       the person's id stands somewhere inside
 --   with:column       whatever the row is about removes it (queue)
+--   daily:column      a pseudonym that leads to the person until the day is over (sql/70_analytics/usage_keys.sql)
 
 create table private.data_catalogue (
   schema_name text not null,
@@ -35,7 +36,7 @@ create table private.data_catalogue (
   constraint kind_is_known check (kind in ('column', 'bucket', 'queue', 'log', 'backup', 'external', 'schema')),
   constraint category_is_known check (category ~ '^(system\.operations|user(\.[a-z_]+)+)$'),
   constraint subject_path_is_readable check (
-    subject_path ~ '^(none|[a-z_]+(=>[a-z_]+\.[a-z_0-9]+)?|(folder|json|with):[a-z_]+)$'),
+    subject_path ~ '^(none|[a-z_]+(=>[a-z_]+\.[a-z_0-9]+)?|(folder|json|with|daily):[a-z_]+)$'),
   constraint personal_data_leads_to_its_person check (category = 'system.operations' or subject_path <> 'none'),
   constraint anchor_is_known check (anchor in ('account_deletion', 'created', 'disconnect', 'issued', 'closed')),
   constraint retention_is_positive check (retain_for > interval '0'),
@@ -98,7 +99,7 @@ select private.register_data(r, 'none', 'features', 'keep_nonpersonal', jsonb_bu
   p_notes => '{"name": "Of a process."}') from (values
   ('private.error_registry', 'code message hint http_status'),
   ('private.definer_ledger', 'function_name reason'),
-  ('private.partitioned_tables', 'table_name retention'),
+  ('private.partitioned_tables', 'table_name retention every'),
   ('private.housekeeping_tasks', 'task function_name run_order last_run_at last_success_at last_code'),
   ('private.processing_purposes', 'id lawful_basis may_be_refused description'),
   ('private.workers', 'id name started_at heartbeat_at stopped_at released_at'),

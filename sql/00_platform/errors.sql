@@ -6,7 +6,7 @@
 -- Errors:  NX000 the code is not in the registry: a mistake of ours, never of the caller.
 -- Repeat:  safe; nothing is written.
 -- Blocks:  NX0xx platform, NX1xx identity, NX15x notifications, NX2xx connections, NX3xx content, NX40x to NX44x
---          publishing, NX45x to NX49x scheduling, NX80x messaging, NX90x to NX98x privacy, NX99x attestation.
+--          publishing, NX45x to NX49x scheduling, NX70x analytics, NX80x messaging, NX90x to NX98x privacy, NX99x attestation.
 --          Each context registers its own codes in its own errors.sql.
 
 create table private.error_registry (

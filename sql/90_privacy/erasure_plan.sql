@@ -11,6 +11,7 @@ language sql stable security invoker set search_path = '' as $$
     when d.subject_path ~ '^[a-z_]+$' then
       format('t.%I = $1%s', d.subject_path, case a.atttypid when 'uuid'::regtype then '' else '::text' end)
     when d.subject_path like 'folder:%' then format('t.%I like $1::text || ''/%%''', split_part(d.subject_path, ':', 2))
+    when d.subject_path like 'daily:%' then format('t.%I in (select private.usage_pseudonyms($1))', split_part(d.subject_path, ':', 2))
     when d.subject_path like '%=>%' then format('t.%I in (select t.id from %s t where %s)',
       split_part(d.subject_path, '=>', 1), split_part(d.subject_path, '=>', 2),
       private.subject_predicate(split_part(split_part(d.subject_path, '=>', 2), '.', 1),

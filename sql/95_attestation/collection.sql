@@ -62,7 +62,8 @@ create function private.attest_devices_are_coarse(p_now timestamptz default now(
 language sql stable security invoker set search_path = '' as $$
   select private.found(
     private.broken_guards(array['trigger auth.sessions _100_reduce_device', 'function private.tg_sessions__reduce_device',
-                                'function private.browser_family', 'function private.os_family'])
+                                'function private.browser_family', 'function private.os_family',
+                                'constraint private.usage_events name_is_coarse'])
     || private.fault((sum(s.sessions) filter (where s.user_agent !~ '^[A-Z][A-Za-z ]{1,20} on [A-Za-z]{1,12}$'))::bigint, 'sessions that say more of the device')
     || private.fault_list('column that may describe a device', private.columns_like('user_agent|fingerprint|device_|hardware')),
     jsonb_build_object('sessions', coalesce(sum(s.sessions), 0), 'kinds_of_device', count(s.user_agent)))
@@ -190,7 +191,7 @@ insert into private.promise_checks (id, promise_id, runs_in, enforced_by) values
   ('passwords_are_hashed', 'P1.1', 'database', 'Passwords are kept by Supabase Auth as bcrypt hashes in a table that no role of the API reads; no column of ours is for one.'),
   ('profile_is_editable', 'P1.2', 'database', 'Column privileges and row policies let the person edit every field of profile and media kit; both exist from sign-up on.'),
   ('content_has_its_owner', 'P1.3', 'database', 'Every content table has an owner that is never empty; the data catalogue has its texts erased and exported.'),
-  ('devices_are_coarse', 'P1.8', 'database', 'A trigger reduces the user agent of every session to browser and operating system before it is stored.'),
+  ('devices_are_coarse', 'P1.8', 'database', 'A trigger reduces the user agent of every session to browser and operating system before it is stored; usage events take classes alone.'),
   ('addresses_are_dropped', 'P1.9', 'database', 'An address is deleted once its country is known, after 24 hours in every case; the log of Auth never gets one.'),
   ('logins_are_recorded', 'P1.10', 'database', 'A trigger writes time and method of every login; tokens of sessions stay within Supabase Auth, out of reach of the API.'),
   ('records_hold_no_content', 'P1.11', 'database', 'Constraints let ids, codes and counts alone into records of actions, failures and notices.'),

@@ -1178,6 +1178,7 @@ language sql stable security invoker set search_path = '' as $$
     when d.subject_path ~ '^[a-z_]+$' then
       format('t.%I = $1%s', d.subject_path, case a.atttypid when 'uuid'::regtype then '' else '::text' end)
     when d.subject_path like 'folder:%' then format('t.%I like $1::text || ''/%%''', split_part(d.subject_path, ':', 2))
+    when d.subject_path like 'daily:%' then format('t.%I in (select private.usage_pseudonyms($1))', split_part(d.subject_path, ':', 2))
     when d.subject_path like '%=>%' then format('t.%I in (select t.id from %s t where %s)',
       split_part(d.subject_path, '=>', 1), split_part(d.subject_path, '=>', 2),
       private.subject_predicate(split_part(split_part(d.subject_path, '=>', 2), '.', 1),
@@ -1855,6 +1856,8 @@ insert into private.retention_rules (relation, anchor_column, keep, slack, appli
   ('private.audit_events', 'at', '13 months', '32 days', 'drop_expired_partitions', 'true', 'A year, and a month to compare with.'),
   ('public.login_events', 'at', '13 months', '32 days', 'drop_expired_partitions', 'true', 'A person sees a year of sign-ins (P1.10).'),
   ('private.publish_attempts', 'finished_at', '13 months', '32 days', 'drop_expired_partitions', 'true', 'Evidence about a post, for a year.'),
+  ('private.usage_events', 'day', '30 days', '1 day', 'drop_expired_partitions', 'true', 'Counted when the day is over; a month to look into a fault of that (P1.7).'),
+  ('private.usage_calls', 'day', '24 hours', '1 day', 'destroy_usage_keys', 'true', 'Emptied with the key of its day (P5.2).'),
   ('public.notifications', 'created_at', '1 year', '1 day', 'forget_notifications', 'true', 'What nobody has read for a year is no news.'),
   ('private.oauth_flows', 'expires_at', '10 minutes', '1 hour', 'forget_oauth_flows', 'true', 'Time to sign in at the platform.'),
   ('private.pending_connections', 'expires_at', '10 minutes', '1 hour', 'drop_unconfirmed_connections', 'true', 'Time to confirm a connection.'),

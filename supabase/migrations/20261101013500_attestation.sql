@@ -72,7 +72,7 @@ insert into private.promises (id, obligation, pending_feature) values
   ('P1.4', 'Brand deals: deal and brand names, contract values, invoices, notes, pipeline stages.', 'brand deals'),
   ('P1.5', 'Earnings: entered by hand, or synced from a connected platform.', 'earnings'),
   ('P1.6', 'Support messages, by e-mail or contact form.', 'support desk'),
-  ('P1.7', 'Usage data is anonymised once aggregated.', 'usage analytics'),
+  ('P1.7', 'Usage data is anonymised once aggregated.', null),
   ('P1.8', 'Device data is no more than browser type, operating system and screen size.', null),
   ('P1.9', 'An IP address serves only to derive an approximate country and to stop unauthorised access; it is not kept.', null),
   ('P1.10', 'Login times are recorded; session tokens are encrypted or hashed at rest.', null),
@@ -97,7 +97,7 @@ insert into private.promises (id, obligation, pending_feature) values
   ('P4.2', 'Audio sent for transcription is processed transiently: no copy of it is left after the request.', 'transcription of audio'),
   ('P4.3', 'The mail provider gets the address only for the message in question.', null),
   ('P5.1', 'Only authentication, preference and basic analytics storage; no third-party trackers, no advertising.', null),
-  ('P5.2', 'Analytics carry no personal identifier once stored for analysis, and stop when the person opts out.', 'usage analytics'),
+  ('P5.2', 'Analytics carry no personal identifier once stored for analysis, and stop when the person opts out.', null),
   ('P6.1', 'YouTube: channel analytics, list of videos, upload. Nothing else of Google.', null),
   ('P6.2', 'X: create posts, engagement metrics. Never direct messages.', null),
   ('P6.3', 'LinkedIn: create posts, basic profile analytics.', null),
@@ -116,7 +116,7 @@ insert into private.promises (id, obligation, pending_feature) values
   ('P8.1', 'The data of an active account is kept as long as the account is active.', null),
   ('P8.2', 'After deletion personal data is gone within 30 days, and out of every backup within 90 days.', null),
   ('P8.3', 'Invoices and billing records are kept 7 years, apart from the rest, and then destroyed.', null),
-  ('P8.4', 'Anonymous aggregates, which cannot be traced back to anyone, may stay.', 'usage analytics'),
+  ('P8.4', 'Anonymous aggregates, which cannot be traced back to anyone, may stay.', null),
   ('P8.5', 'A legal hold suspends deletion of what it covers, and deletion resumes when it is lifted.', null),
   ('P9.1', 'Nobody under 13 can have an account; data found to belong to one is deleted promptly.', null),
   ('P9.2', 'Between 13 and 18 the account works only with a guardian''s recorded consent.', null),
@@ -389,7 +389,8 @@ create function private.attest_devices_are_coarse(p_now timestamptz default now(
 language sql stable security invoker set search_path = '' as $$
   select private.found(
     private.broken_guards(array['trigger auth.sessions _100_reduce_device', 'function private.tg_sessions__reduce_device',
-                                'function private.browser_family', 'function private.os_family'])
+                                'function private.browser_family', 'function private.os_family',
+                                'constraint private.usage_events name_is_coarse'])
     || private.fault((sum(s.sessions) filter (where s.user_agent !~ '^[A-Z][A-Za-z ]{1,20} on [A-Za-z]{1,12}$'))::bigint, 'sessions that say more of the device')
     || private.fault_list('column that may describe a device', private.columns_like('user_agent|fingerprint|device_|hardware')),
     jsonb_build_object('sessions', coalesce(sum(s.sessions), 0), 'kinds_of_device', count(s.user_agent)))
@@ -517,7 +518,7 @@ insert into private.promise_checks (id, promise_id, runs_in, enforced_by) values
   ('passwords_are_hashed', 'P1.1', 'database', 'Passwords are kept by Supabase Auth as bcrypt hashes in a table that no role of the API reads; no column of ours is for one.'),
   ('profile_is_editable', 'P1.2', 'database', 'Column privileges and row policies let the person edit every field of profile and media kit; both exist from sign-up on.'),
   ('content_has_its_owner', 'P1.3', 'database', 'Every content table has an owner that is never empty; the data catalogue has its texts erased and exported.'),
-  ('devices_are_coarse', 'P1.8', 'database', 'A trigger reduces the user agent of every session to browser and operating system before it is stored.'),
+  ('devices_are_coarse', 'P1.8', 'database', 'A trigger reduces the user agent of every session to browser and operating system before it is stored; usage events take classes alone.'),
   ('addresses_are_dropped', 'P1.9', 'database', 'An address is deleted once its country is known, after 24 hours in every case; the log of Auth never gets one.'),
   ('logins_are_recorded', 'P1.10', 'database', 'A trigger writes time and method of every login; tokens of sessions stay within Supabase Auth, out of reach of the API.'),
   ('records_hold_no_content', 'P1.11', 'database', 'Constraints let ids, codes and counts alone into records of actions, failures and notices.'),
@@ -527,6 +528,78 @@ insert into private.promise_checks (id, promise_id, runs_in, enforced_by) values
   ('nothing_is_sold', 'P2.3', 'database', 'A constraint refuses purposes of advertising or resale; every recipient in the catalogue is a registered processor.'),
   ('marketing_has_consent', 'P2.4', 'database', 'Triggers refuse a marketing mail without recorded consent when it is queued, and the sender asks again when it is sent.'),
   ('no_card_data', 'P2.5', 'database', 'No column for card data exists in any schema; payments are made at Stripe, whose identifiers alone are kept.');
+
+-- ==== sql/95_attestation/analytics.sql
+
+-- Checks of usage analytics (P1.7, P5.2, P8.4)
+-- Why, Caller, Errors, Repeat: as in collection.sql.
+
+create function private.other_columns(p_relation text, p_columns text[]) returns text[]
+language sql stable security invoker set search_path = '' as $$
+  select private.fault_list('column of ' || p_relation || ' that must not be there', array(
+    select a.attname::text from pg_attribute a
+    where a.attrelid = to_regclass(p_relation) and a.attnum > 0 and not a.attisdropped and a.attname <> all (p_columns)))
+$$;
+comment on function private.other_columns(text, text[]) is 'Columns of a relation that are not among these.';
+
+-- An hour more than the day: housekeeping and the first event of the next day both come much earlier.
+create function private.attest_usage_is_anonymised(p_now timestamptz default now()) returns private.finding
+language sql stable security invoker set search_path = '' as $$
+  select private.found(
+    private.broken_guards(array['function private.usage_pseudonym', 'function private.usage_key', 'function private.destroy_usage_keys',
+      'function private.count_usage', 'function private.count_usage_day', 'constraint private.usage_keys key_has_256_bits'])
+    || private.unscheduled(array['destroy_usage_keys', 'count_usage'])
+    || private.fault(count(*) filter (where (k.day + 1)::timestamp at time zone 'utc' < p_now - interval '1 hour'),
+                     'keys of pseudonyms whose day is over')
+    || private.fault_list('would be in backups', array(
+      select c.relname::text from pg_class c where c.oid in ('private.usage_keys'::regclass, 'private.usage_calls'::regclass)
+        and c.relpersistence <> 'u')),
+    jsonb_build_object('keys', count(*), 'newest_week', (select max(r.week) from private.usage_releases r)))
+  from private.usage_keys k
+$$;
+comment on function private.attest_usage_is_anonymised(timestamptz) is 'P1.7';
+
+create function private.attest_usage_names_nobody(p_now timestamptz default now()) returns private.finding
+language sql stable security invoker set search_path = '' as $$
+  select private.found(
+    private.broken_guards(array['function public.track_usage', 'function private.track_usage', 'function private.check_usage',
+      'function private.usage_is_wanted', 'function private.wants_privacy', 'function private.forget_usage',
+      'function private.tg_preferences__forget_usage', 'trigger public.preferences _310_forget_usage',
+      'function private.tg_accounts__forget_usage', 'trigger private.accounts _310_forget_usage',
+      'trigger private.accounts _320_forget_usage'])
+    || private.other_columns('private.usage_events', array['day', 'pseudonym', 'kind', 'name'])
+    || private.fault((
+      select count(*) from private.usage_keys k, public.preferences f
+      where not f.product_analytics and exists (select from private.usage_events e
+        where e.day = k.day and e.pseudonym = private.usage_pseudonym(k.key, f.user_id))), 'people who opted out and were counted'),
+    jsonb_build_object('names_that_may_be_counted', (select count(*) from public.usage_names)))
+$$;
+comment on function private.attest_usage_names_nobody(timestamptz) is 'P5.2';
+
+create function private.attest_aggregates_trace_to_nobody(p_now timestamptz default now()) returns private.finding
+language sql stable security invoker set search_path = '' as $$
+  select private.found(
+    private.broken_guards(array['function private.release_usage_week', 'function private.shown_people_days', 'function private.usage_noise',
+      'constraint private.usage_aggregates at_least_ten_people', 'constraint private.usage_aggregates people_days_are_rounded',
+      'constraint private.usage_releases week_is_over', 'function private.tg_usage__append_only',
+      'trigger private.usage_releases _100_append_only', 'trigger private.usage_releases _110_keep_all',
+      'trigger private.usage_aggregates _100_append_only', 'trigger private.usage_aggregates _110_keep_all'])
+    || private.other_columns('private.usage_aggregates', array['week', 'kind', 'name', 'people_days'])
+    || private.other_columns('private.usage_day_counts', array['day', 'kind', 'name', 'people'])
+    || private.fault(greatest(10 - private.setting_int('usage_least_people'), 0), 'people too few in setting usage_least_people')
+    || private.fault(greatest(7 - private.setting_int('usage_noise_scale'), 0), 'too little in setting usage_noise_scale')
+    || private.fault(count(*) filter (where a.people_days < 70), 'figures that stand for fewer than ten people')
+    || private.fault((select count(*) from private.usage_day_counts d join private.usage_releases r
+         on d.day between r.week and r.week + 6), 'exact counts of a week that was released'),
+    jsonb_build_object('weeks', count(distinct a.week), 'figures', count(*), 'smallest', min(a.people_days)))
+  from private.usage_aggregates a
+$$;
+comment on function private.attest_aggregates_trace_to_nobody(timestamptz) is 'P8.4';
+
+insert into private.promise_checks (id, promise_id, runs_in, enforced_by) values
+  ('usage_is_anonymised', 'P1.7', 'database', 'Usage is stored under a pseudonym of one day, whose key is destroyed when the day is over and is in no backup; then it is counted.'),
+  ('usage_names_nobody', 'P5.2', 'database', 'An event is a day, a pseudonym and a name from a list; an opt-out is asked for with every event, and deletes those of today.'),
+  ('aggregates_trace_to_nobody', 'P8.4', 'database', 'A week is released once, when it is over: rounded, with noise, from ten people on, each counted once a day; triggers keep it unchanged.');
 
 -- ==== sql/95_attestation/security.sql
 

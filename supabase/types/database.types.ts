@@ -1375,6 +1375,22 @@ export type Database = {
             "user_id"]
           }
         ]
+      },
+      "usage_names": {
+        Row: {
+          "kind": string,
+          "name": string
+        }
+        ComputedFields: never
+        Insert: {
+          "kind": string,
+          "name": string
+        }
+        Update: {
+          "kind"?: string,
+          "name"?: string
+        }
+        Relationships: []
       }
     }
     Views: {
@@ -2171,6 +2187,9 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         } },
+      "track_usage": { Args: { "p_events": Json,
+          "p_screen"?: string }; Returns: boolean
+      },
       "withdraw_consent": { Args: { "p_purpose": string }; Returns: {
           "at": string,
           "id": string,

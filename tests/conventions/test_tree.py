@@ -108,6 +108,7 @@ _CODE_BLOCKS = {
     "30_content": "3[0-9][0-9]",
     "40_publishing": "4[0-4][0-9]",
     "45_scheduling": "4[5-9][0-9]",
+    "70_analytics": "70[0-9]",
     "80_messaging": "80[0-9]",
     "85_billing": "8[5-9][0-9]",
     "90_privacy": "9[0-8][0-9]",

@@ -46,9 +46,37 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "devices_are_coarse": (
         "drop trigger _100_reduce_device on auth.sessions",
+        "alter table private.usage_events drop constraint name_is_coarse",
         _OFF
         + "update auth.sessions set user_agent = 'Mozilla/5.0 (X11; Linux x86_64)' where id = '{session}'"
         + _ON,
+    ),
+    "usage_is_anonymised": (
+        "alter table private.usage_keys set logged",
+        "insert into private.usage_keys values ((now() - interval '26 hours')::date, sha256('k'))",
+        "delete from private.housekeeping_tasks where task = 'count_usage'",
+        _function(
+            "private.usage_pseudonym(p_key bytea, p_person uuid)",
+            "bytea",
+            "select uuid_send(p_person)",
+            volatility="immutable",
+            security="invoker",
+        ),
+    ),
+    "usage_names_nobody": (
+        "alter table public.preferences disable trigger _310_forget_usage",
+        "insert into private.usage_keys values ((now() at time zone 'utc')::date, sha256('k')); "
+        "insert into private.usage_events select (now() at time zone 'utc')::date, private.usage_pseudonym(sha256('k'), '{user}'), 'page', 'home'",
+        "alter table private.usage_events add column at timestamptz; "
+        """select private.register_data('private.usage_events', 'daily:pseudonym', 'product_improvement', 'expire', '{{"user.behavior": "at"}}', p_retain_for => '30 days', p_anchor => 'created')""",
+        _function("private.wants_privacy()", "boolean", "select false", security="invoker"),
+    ),
+    "aggregates_trace_to_nobody": (
+        "drop trigger _100_append_only on private.usage_aggregates",
+        "update private.settings set value = '3' where key = 'usage_least_people'",
+        "insert into private.usage_releases values ('2026-01-05', now()); insert into private.usage_day_counts values ('2026-01-07', 'page', 'home', 1)",
+        "alter table private.usage_aggregates drop constraint at_least_ten_people; insert into private.usage_releases values ('2026-01-05', now()); "
+        "insert into private.usage_aggregates values ('2026-01-05', 'country', 'AD', 5); alter table private.usage_aggregates add constraint at_least_ten_people check (people_days >= 70) not valid",
     ),
     "addresses_are_dropped": (
         _OFF

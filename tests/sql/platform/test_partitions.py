@@ -1,4 +1,4 @@
-"""Monthly partitions are made in time, catch up after a pause, and go when their time is over."""
+"""Monthly and daily partitions are made in time, catch up after a pause, and go when their time is over."""
 
 from __future__ import annotations
 
@@ -86,3 +86,27 @@ def test_a_lock_is_not_waited_for_long(log: Connection) -> None:
     for function in ("ensure_partitions", "drop_expired_partitions"):
         settings = scalar(log, "select proconfig from pg_proc where proname = %s", function)
         assert "lock_timeout=2s" in settings
+
+
+def test_a_term_too_short_for_months_goes_by_days(db: Connection) -> None:
+    db.execute("create table public.planted (day date primary key) partition by range (day)")
+    db.execute("insert into private.partitioned_tables values ('public.planted', '29 days', 'day')")
+    db.execute("select private.ensure_partitions('2026-02-27T23:30:00Z')")
+    days = ("02d26", "02d27", "02d28", *(f"03d0{n}" for n in range(1, 7)))
+    assert _partitions(db) == ["private.planted_default", *(f"private.planted_y2026m{day}" for day in days)]
+    db.execute(
+        "insert into public.planted values ('2026-02-26'), ('2026-02-27'), ('2026-01-01'), ('2026-04-01')"
+    )
+    for now, left in {
+        "2026-03-27T23:59:59Z": "2026-02-26",
+        "2026-03-28T00:00:00Z": "2026-02-27",
+    }.items():
+        db.execute("select private.drop_expired_partitions(%s)", (now,))
+        assert [str(day) for (day,) in rows(db, "select day from public.planted order by 1")] == [
+            *(d for d in ("2026-02-26", "2026-02-27") if d >= left),
+            "2026-04-01",
+        ]
+    db.execute("select private.ensure_partitions('2026-04-01T00:00:00Z')")
+    assert scalar(db, "select tableoid::regclass::text from public.planted where day = '2026-04-01'") == (
+        "private.planted_y2026m04d01"
+    )
