@@ -257,6 +257,7 @@
 \ir 90_privacy/mail_consent.sql
 \ir 90_privacy/erasures.sql
 \ir 90_privacy/legal_holds.sql
+\ir 90_privacy/statistics.sql
 \ir 90_privacy/catalogue_gaps.sql
 \ir 90_privacy/erasure_ledger.sql
 \ir 90_privacy/erasure_plan.sql

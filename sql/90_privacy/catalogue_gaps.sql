@@ -123,6 +123,7 @@ language sql stable security invoker set search_path = '' as $$
     union all select * from private.catalogue_doubts()
     union all select * from private.catalogue_link_gaps()
     union all select 'no guard against deleting what is held', u.name from private.unguarded_relations() u
+    union all select 'the planner keeps what people wrote', c.name || '.' || c.column_name from private.columns_with_statistics() c
   ) g order by 1, 2
 $$;
 comment on function private.catalogue_gaps() is

@@ -91,6 +91,8 @@ begin
     union all
     select 600, 'auth', 'auth.users'
     union all
+    select 650, 'statistics', 'pg_statistic'
+    union all
     select 700, 'external', o.processor_id from private.erasure_outbox o where o.erasure_id = p_erasure.id
     union all
     select 710, 'files', d.relation from private.data_catalogue d where d.kind = 'bucket'

@@ -130,6 +130,8 @@ begin
     when 'auth' then
       perform private.erase_traces_of_auth(p_erasure.user_id, p_erasure.identifiers);
       v_count := private.erase_work(p_erasure.user_id);
+    when 'statistics' then
+      perform private.renew_statistics(p_erasure.identifiers);
     when 'sweep' then
       if private.sweep(p_step.relation, p_erasure.user_id, p_erasure.identifiers) > 0 then
         return false;

@@ -47,7 +47,7 @@ create table private.erasure_steps (
   done_at timestamptz,
   primary key (erasure_id, position),
   constraint action_is_known check (action in (
-    'external', 'files', 'unlink', 'delete', 'nullify', 'auth', 'sweep'))
+    'external', 'files', 'unlink', 'delete', 'nullify', 'auth', 'statistics', 'sweep'))
 );
 comment on table private.erasure_steps is 'The plan of an erasure, in order: what the catalogue says, one step per place.';
 

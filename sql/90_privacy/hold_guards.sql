@@ -23,3 +23,4 @@ $$;
 comment on function private.ensure_hold_guards() is 'Puts the guards where they are missing; returns on how many tables.';
 
 select private.ensure_hold_guards();
+select private.forget_statistics();

@@ -506,7 +506,7 @@ create table private.erasure_steps (
   done_at timestamptz,
   primary key (erasure_id, position),
   constraint action_is_known check (action in (
-    'external', 'files', 'unlink', 'delete', 'nullify', 'auth', 'sweep'))
+    'external', 'files', 'unlink', 'delete', 'nullify', 'auth', 'statistics', 'sweep'))
 );
 comment on table private.erasure_steps is 'The plan of an erasure, in order: what the catalogue says, one step per place.';
 
@@ -932,6 +932,72 @@ $$;
 comment on function private.unguarded_relations() is
   'Relations that a hold can cover and that have no guard: none, once ensure_hold_guards() has run.';
 
+-- ==== sql/90_privacy/statistics.sql
+
+-- What the planner keeps about columns, and what an erasure does with it
+-- Why:     ANALYZE copies values into pg_statistic, where they outlive their rows: common ones, and up to a hundred others
+--          per column (P7.3, P8.2). Nobody plans a query by what people wrote, so nothing is kept of it; what has to be
+--          kept (whose rows there are many of) is renewed when an erasure finds its person in there.
+-- Caller:  migrations, after a table above 90_privacy; private.run_erasure_step().
+-- Errors:  none.
+-- Repeat:  safe.
+-- Note:    tables of the platform (auth, storage) belong to others where this runs as postgres on the hosted service;
+--          there autovacuum renews what is kept about them.
+
+create function private.columns_with_statistics() returns table (name text, column_name text)
+language sql stable security invoker set search_path = '' as $$
+  select d.schema_name || '.' || d.relation, d.column_name
+  from private.data_catalogue d
+  join pg_class c on c.relname = d.relation and c.relnamespace = to_regnamespace(d.schema_name) and c.relkind in ('r', 'p')
+  join pg_attribute a on a.attrelid = c.oid and a.attname = d.column_name
+  join pg_type t on t.oid = a.atttypid
+  where d.kind = 'column' and d.schema_name in ('public', 'private', 'retained')
+    and d.category ~ '^user\.(content|name|contact|childrens|authorization|financial|device|unique_id|account\.username)'
+    and (t.typcategory in ('S', 'A') or t.typname in ('json', 'jsonb', 'bytea'))
+    and coalesce(a.attstattarget, -1) <> 0
+    and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and a.attnum = any (k.conkey))
+$$;
+comment on function private.columns_with_statistics() is
+  'Columns of texts about people of which the planner keeps values: none, once forget_statistics() has run. Codes are not among them.';
+
+create function private.forget_statistics() returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_column record;
+  v_count bigint := 0;
+begin
+  for v_column in select * from private.columns_with_statistics() loop
+    execute format('alter table %s alter column %I set statistics 0', v_column.name, v_column.column_name);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.forget_statistics() is 'Has ANALYZE keep nothing of what people wrote; returns of how many columns it did.';
+
+create function private.renew_statistics(p_identifiers text[]) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_table text;
+  v_count bigint := 0;
+begin
+  for v_table in
+    select distinct coalesce(i.indrelid, c.oid)::regclass::text
+    from pg_stats s
+    join pg_class c on c.relname = s.tablename and c.relnamespace = to_regnamespace(s.schemaname)
+    left join pg_index i on i.indexrelid = c.oid
+    where s.schemaname not in ('pg_catalog', 'information_schema') and pg_has_role(c.relowner, 'USAGE')
+      and lower(concat_ws(' ', s.most_common_vals, s.histogram_bounds, s.most_common_elems)) ~ private.mention_pattern(p_identifiers)
+  loop
+    execute 'analyze ' || v_table;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+comment on function private.renew_statistics(text[]) is
+  'Has the planner look again at tables of whose values it keeps one that names the person; returns how many.';
+
 -- ==== sql/90_privacy/catalogue_gaps.sql
 
 -- private.catalogue_gaps()
@@ -1059,6 +1125,7 @@ language sql stable security invoker set search_path = '' as $$
     union all select * from private.catalogue_doubts()
     union all select * from private.catalogue_link_gaps()
     union all select 'no guard against deleting what is held', u.name from private.unguarded_relations() u
+    union all select 'the planner keeps what people wrote', c.name || '.' || c.column_name from private.columns_with_statistics() c
   ) g order by 1, 2
 $$;
 comment on function private.catalogue_gaps() is
@@ -1258,6 +1325,8 @@ begin
     union all
     select 600, 'auth', 'auth.users'
     union all
+    select 650, 'statistics', 'pg_statistic'
+    union all
     select 700, 'external', o.processor_id from private.erasure_outbox o where o.erasure_id = p_erasure.id
     union all
     select 710, 'files', d.relation from private.data_catalogue d where d.kind = 'bucket'
@@ -1409,6 +1478,8 @@ begin
     when 'auth' then
       perform private.erase_traces_of_auth(p_erasure.user_id, p_erasure.identifiers);
       v_count := private.erase_work(p_erasure.user_id);
+    when 'statistics' then
+      perform private.renew_statistics(p_erasure.identifiers);
     when 'sweep' then
       if private.sweep(p_step.relation, p_erasure.user_id, p_erasure.identifiers) > 0 then
         return false;
@@ -4080,6 +4151,7 @@ $$;
 comment on function private.ensure_hold_guards() is 'Puts the guards where they are missing; returns on how many tables.';
 
 select private.ensure_hold_guards();
+select private.forget_statistics();
 
 -- ==== policies/90_privacy/processors.sql
 

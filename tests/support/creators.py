@@ -56,9 +56,10 @@ def new_creator(
     web_url: str,
     *platforms: Platform,
     features: tuple[Feature, ...] = tuple(Feature)[:2],
+    key: str | None = None,
 ) -> Creator:
     """Sign up and connect an account on each of `platforms` through the worker at `web_url`; use it in a `with`."""
-    key = f"p{uuid.uuid4().hex[:10]}"
+    key = key or f"p{uuid.uuid4().hex[:10]}"
     email = f"{key}@people.example"
     client = NexoraClient(api.url, api.publishable_key)
     client.account.sign_up(email, PASSWORD, date(1990, 1, 1))

@@ -42,14 +42,18 @@ class Belongings:
         }.get(parameter)
 
 
-def seed_person(db: psycopg.Connection) -> Belongings:
-    """Create somebody and a row in every table; every text of theirs holds `marker`."""
-    person = create_person(db)
-    marker = f"marker{uuid.uuid4().hex[:12]}"
+def seed_person(
+    db: psycopg.Connection, person: Person | None = None, marker: str | None = None
+) -> Belongings:
+    """A row in every table for somebody, created where none is given; every text of theirs holds `marker`."""
+    person = person or create_person(db)
+    marker = marker or f"marker{uuid.uuid4().hex[:12]}"
     user = person.user_id
     object_name = f"{user}/{marker}.png"
-    _insert(
-        db, "storage.objects", bucket_id="media", name=object_name, owner_id=str(user), metadata=_METADATA
+    db.execute(
+        """insert into storage.objects (bucket_id, name, owner_id, metadata) values ('media', %s, %s, %s)
+           on conflict do nothing""",
+        (object_name, str(user), _METADATA),
     )
     script = _insert(db, "public.scripts", user_id=user, title=marker, body=marker)
     post = _insert(db, "public.posts", user_id=user, script_id=script, title=marker, body=marker)

@@ -73,6 +73,7 @@ class Mails:
         return {}
 
     def _newest(self) -> list[Mail]:
+        self._state.forget_old_mails()
         return list(reversed(self._state.mails.values()))
 
 

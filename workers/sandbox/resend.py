@@ -132,6 +132,7 @@ class Resend:
     async def retrieve(self, call: Call) -> Response:
         self._authorize(call)
         self._spend(call)
+        self._state.forget_old_mails()
         mail: Mail | None = self._state.mails.get(call.params["id"])
         if mail is None:
             raise _refused(404, "not_found", "Email not found")
@@ -209,6 +210,7 @@ class Resend:
         return mail if mail is not None and mail.at > self._state.now() - KEY_SECONDS else None
 
     def _keep(self, mail: Mail) -> None:
+        self._state.forget_old_mails()
         mails, keys = self._state.mails, self._state.mail_keys
         mails[mail.id] = mail
         if mail.idempotency_key:

@@ -21,6 +21,7 @@ from workers.sandbox.spool import Spool
 PLATFORMS = ("x", "linkedin", "youtube", "instagram", "tiktok")
 
 MAX_POSTS = 100_000
+MAIL_SECONDS = 2_592_000  # "Data retention": Resend keeps a message for 30 days
 MAX_GRANTS = 20_000
 MAX_MEDIA_BYTES = 4_294_967_296  # bytes on disk of uploaded files, oldest forgotten first
 X_EPOCH_MS = 1_288_834_974_657  # "X IDs": a post id is a snowflake over this epoch
@@ -376,6 +377,15 @@ class State:
 
     def now(self) -> float:
         return self.clock.now()
+
+    def forget_old_mails(self) -> None:
+        """Oldest first, so that the first one that may stay ends it."""
+        while self.mails:
+            oldest = next(iter(self.mails.values()))
+            if oldest.at > self.now() - MAIL_SECONDS:
+                break
+            del self.mails[oldest.id]
+            self.mail_keys.pop(oldest.idempotency_key, None)
 
     def client_id(self, platform: str) -> str:
         return f"sandbox-{platform}"
