@@ -190,6 +190,19 @@ def test_a_day_cannot_be_linked_to_another(db: Connection) -> None:
     assert scalar(db, "select private.destroy_usage_keys('2026-03-09 00:00Z')") == 0
 
 
+def test_a_key_is_destroyed_although_somebody_reads_it(db_url: str) -> None:
+    """Nobody waits for anybody, so nobody can deadlock."""
+    with psycopg.connect(db_url) as reading, psycopg.connect(db_url) as destroying:
+        track(destroying, create_person(destroying), [])
+        destroying.commit()
+        assert scalar(reading, "select count(*) from private.usage_keys") == 1
+        destroying.execute("set statement_timeout = '5s'")
+        assert scalar(destroying, "select private.destroy_usage_keys('2026-03-03 00:00Z')") == 1
+        destroying.commit()
+        assert scalar(reading, "select count(*) from private.usage_keys") == 0
+        assert scalar(reading, "select count(*) from private.usage_calls") == 0
+
+
 def test_a_day_whose_key_was_lost_begins_again(db: Connection) -> None:
     """Unlogged tables are empty after a crash: no person may count as two."""
     ada = create_person(db)

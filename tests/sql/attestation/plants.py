@@ -121,7 +121,8 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "no_card_data": (
         "alter table public.profiles add column card_number text; "
-        """select private.register_data('public.profiles', 'user_id', 'features', 'delete_row', '{{"user.financial": "card_number"}}', 'profile')""",
+        """select private.register_data('public.profiles', 'user_id', 'features', 'delete_row', '{{"user.financial": "card_number"}}', 'profile'); """
+        "select private.forget_statistics()",
         "delete from private.processor_purposes where processor_id = 'stripe'; insert into private.processor_purposes values ('stripe', 'legal_duty')",
     ),
     "files_are_private": (
