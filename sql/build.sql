@@ -259,6 +259,7 @@
 \ir 90_privacy/legal_holds.sql
 \ir 90_privacy/statistics.sql
 \ir 90_privacy/catalogue_gaps.sql
+\ir 90_privacy/erasure_tombstones.sql
 \ir 90_privacy/erasure_ledger.sql
 \ir 90_privacy/erasure_plan.sql
 \ir 90_privacy/erasure_steps.sql
@@ -278,6 +279,8 @@
 \ir 90_privacy/rights_requests.sql
 \ir 90_privacy/use_rights.sql
 \ir 90_privacy/answer_rights.sql
+\ir 90_privacy/backups.sql
+\ir 90_privacy/restores.sql
 \ir 90_privacy/data_catalogue.sql
 \ir 90_privacy/hold_guards.sql
 \ir ../policies/90_privacy/processors.sql
@@ -285,6 +288,7 @@
 \ir ../policies/90_privacy/choose.sql
 \ir ../policies/90_privacy/erasures.sql
 \ir ../policies/90_privacy/legal_holds.sql
+\ir ../policies/90_privacy/erasure_tombstones.sql
 \ir ../policies/90_privacy/erasure_ledger.sql
 \ir ../policies/90_privacy/advance_erasure.sql
 \ir ../policies/90_privacy/my_data.sql
@@ -302,6 +306,8 @@
 \ir ../policies/90_privacy/rights_requests.sql
 \ir ../policies/90_privacy/use_rights.sql
 \ir ../policies/90_privacy/answer_rights.sql
+\ir ../policies/90_privacy/backups.sql
+\ir ../policies/90_privacy/restores.sql
 
 -- 95_attestation: proof that the promises are kept
 \ir 95_attestation/errors.sql
@@ -315,6 +321,7 @@
 \ir 95_attestation/rights.sql
 \ir 95_attestation/erasure.sql
 \ir 95_attestation/requests.sql
+\ir 95_attestation/backups.sql
 \ir 95_attestation/changes.sql
 \ir 95_attestation/attest.sql
 \ir 95_attestation/attestations.sql

@@ -23,10 +23,11 @@ from typing import Final
 from uuid import UUID
 
 from workers import http
-from workers.attestation import Surroundings, attest_daily
+from workers.attestation import Surroundings, attest_daily, commit_of
 from workers.errors import AccessRefusedError, ConfigurationError, ContractMismatchError, GatewayError
 from workers.gateway import Gateway
 from workers.jobs import backoff_seconds, pause
+from workers.jobs.backup import BackupSource, Place, place_at, run_backups
 from workers.jobs.erasure import OutsideEraser, run_erasures
 from workers.jobs.export import run_exports
 from workers.jobs.housekeeping import run_housekeeping
@@ -61,6 +62,8 @@ _HOUSEKEEPING_SECONDS: Final = 300.0
 _ATTESTATION_SECONDS: Final = 3600.0
 """How often a worker looks whether the day's attestation is due."""
 _RIGHTS_SECONDS: Final = 3600.0
+_BACKUP_SECONDS: Final = 600.0
+"""How often a worker looks whether the day's backup is due, and copies erasures out of the database."""
 _LANE_POLL_SECONDS: Final = 2.0
 _LOCATION_POLL_SECONDS: Final = 15.0
 _LANE_LIMIT: Final = 20
@@ -117,6 +120,7 @@ class _Worker:
             supabase_url=settings.supabase_url,
             api_key=settings.supabase_secret_key.get_secret_value(),
         )
+        self._backups = _backups(settings, gateway)
         self._scheduler = Scheduler()
         self._countries: CountryTable | None = None
         context = WebContext(
@@ -149,6 +153,8 @@ class _Worker:
         self._scheduler.every(_HOUSEKEEPING_SECONDS, self._keep_house, name="housekeeping", first_after=5.0)
         self._scheduler.every(_ATTESTATION_SECONDS, self._attest, name="attestation", first_after=90.0)
         self._scheduler.every(_RIGHTS_SECONDS, self._watch_rights, name="rights", first_after=60.0)
+        if self._backups is not None:
+            self._scheduler.every(_BACKUP_SECONDS, self._back_up, name="backup", first_after=30.0)
         self._scheduler.start()
         log.info("worker_started", port=self._web.port, pid=os.getpid())
         stop = asyncio.create_task(self.process.stopping.wait(), name="stop")
@@ -254,8 +260,26 @@ class _Worker:
     async def _watch_rights(self) -> None:
         await watch_requests(self._gateway, self._metrics)
 
+    async def _back_up(self) -> None:
+        identity = await self.process.identity()
+        if identity is not None and self._backups is not None:
+            place, source = self._backups
+            await run_backups(self._gateway, self._vault, place, source, identity.worker_id)
+
     async def _attest(self) -> None:
         await attest_daily(self._gateway, self._surroundings, self._keyring, self._metrics)
+
+
+def _backups(settings: WorkerSettings, gateway: Gateway) -> tuple[Place, BackupSource] | None:
+    """Where backups go and what they are made of; None: this worker makes none."""
+    if settings.backup_to is None or settings.supabase_db_url is None:
+        log.warning("backup_not_configured", variable="NEXORA_BACKUP_TO")
+        return None
+    root = Path(__file__).parents[1]
+    source = BackupSource(
+        settings.supabase_db_url.get_secret_value(), root / "supabase" / "migrations", commit_of(root)
+    )
+    return place_at(settings.backup_to, gateway), source
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -160,6 +161,8 @@ class Settings(BaseSettings):
     app_url: str | None = Field(default=None, validation_alias="NEXORA_APP_URL")
     stripe_secret_key: SecretStr | None = Field(default=None, validation_alias="NEXORA_STRIPE_SECRET_KEY")
 
+    backup_to: str | None = Field(default=None, validation_alias="NEXORA_BACKUP_TO")
+
     youtube_client_id: str | None = Field(default=None, validation_alias="NEXORA_YOUTUBE_CLIENT_ID")
     youtube_client_secret: SecretStr | None = Field(
         default=None, validation_alias="NEXORA_YOUTUBE_CLIENT_SECRET"
@@ -214,6 +217,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an address, or a name and <address>")
         return value
 
+    @field_validator("backup_to")
+    @classmethod
+    def _check_place(cls, value: str | None) -> str | None:
+        if value is not None and value != "bucket" and not Path(value).is_absolute():
+            raise ValueError("must be the word bucket, or the absolute path of a folder")
+        return value
+
     @field_validator("worker_name")
     @classmethod
     def _check_name(cls, value: str) -> str:
@@ -233,6 +243,8 @@ class Settings(BaseSettings):
                 )
         if self.sandbox_url is not None and self.sandbox_secret is None:
             raise ValueError("NEXORA_SANDBOX_SECRET|is missing while NEXORA_SANDBOX_URL is set")
+        if self.backup_to is not None and self.supabase_db_url is None:
+            raise ValueError("SUPABASE_DB_URL|is missing while NEXORA_BACKUP_TO is set")
         if self.resend_api_key is not None and self.mail_from is None:
             raise ValueError("NEXORA_MAIL_FROM|is missing while NEXORA_RESEND_API_KEY is set")
         return self

@@ -60,3 +60,17 @@ select private.register_data('private.rights_requests', 'user_id', 'legal_duty',
   '{"user.unique_id": "id user_id subject_id", "user.content": "details answer", "user.behavior": "kind state received_at due_at closed_at answer_hash",
     "system.operations": "received_by answered_by alarm_level"}', 'rights_requests', p_retain_for => '3 years', p_anchor => 'closed',
   p_export_of => '{"received_by": "exclude_third_party", "answered_by": "exclude_third_party", "alarm_level": "exclude_derived"}');
+select private.register_data(r, 'none', 'security', 'keep_nonpersonal', jsonb_build_object('system.operations', c), p_notes => n::jsonb) from (values
+  ('private.backups', 'id state taken_at expires_at location file_name worker_id finished_at size_bytes sha256 key_id file_count omitted_count listed_at missing_at purged_at',
+   '{"file_name": "When it was taken, and its id."}'),
+  ('private.backup_exclusions', 'relation reason', '{}'),
+  ('private.backup_drills', 'id drilled_at backup_id taken_at passed row_count file_count erased_count code', '{}'),
+  ('private.restores', 'backup_id taken_at restored_at erased_count reopened_count cancelled_count unconfirmed_count', '{}')) x (r, c, n);
+select private.register_data('private.erasure_tombstones', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "erasure_id tag_key subject_tag state requested_at changed_at ended_at copied_state"}', p_retain_for => '35 days', p_anchor => 'closed');
+select private.register_data('storage.backups', 'json:contents', 'security', 'expire', '{"user.content": "*"}',
+  p_retain_for => '35 days', p_anchor => 'created', p_kind => 'bucket',
+  p_notes => '{"*": "Backups, encrypted, and the copy of erasures; erasures are replayed when one is restored (P3.2, P8.2)."}');
+select private.register_data('backup.erasures', 'none', 'legal_duty', 'keep_nonpersonal', '{"system.operations": "*"}',
+  p_retain_for => '35 days', p_anchor => 'closed', p_kind => 'backup',
+  p_notes => '{"*": "Tags of people who were erased, encrypted, until the last backup that may hold them is gone (P8.2)."}');

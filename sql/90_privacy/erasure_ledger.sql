@@ -24,13 +24,15 @@ create table private.erasure_ledger (
 create index erasure_ledger_erasure_id_idx on private.erasure_ledger (erasure_id);
 comment on table private.erasure_ledger is 'What was erased, without saying of whom. Append-only, chained by hashes (P8.2).';
 comment on column private.erasure_ledger.subject_tag is
-  'SHA-256 of the erasure''s id and the person''s: whoever knows both can tell that they belong together, and nobody else.';
+  'The tag of the erasure''s tombstone. Once that is destroyed, nobody can tell whom it was about.';
 
 create function private.ledger_tag(p_erasure uuid, p_person uuid) returns text
-language sql immutable security invoker set search_path = '' as $$
-  select encode(sha256(convert_to(p_erasure || ':' || p_person, 'UTF8')), 'hex')
+language sql stable security invoker set search_path = '' as $$
+  select coalesce((select t.subject_tag from private.erasure_tombstones t where t.erasure_id = p_erasure),
+                  encode(sha256(convert_to(p_erasure || ':' || p_person, 'UTF8')), 'hex'))
 $$;
-comment on function private.ledger_tag(uuid, uuid) is 'How the ledger refers to a person. Both ids are random: it cannot be guessed.';
+comment on function private.ledger_tag(uuid, uuid) is
+  'How the ledger refers to a person: by an HMAC whose key goes with the last backup. It cannot be guessed.';
 
 -- Every part in one fixed form, with its length, so that no two entries read the same.
 create function private.ledger_hash(p_entry private.erasure_ledger) returns text

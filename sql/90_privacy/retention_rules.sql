@@ -44,6 +44,7 @@ insert into private.retention_rules (relation, anchor_column, keep, slack, appli
   ('private.erasure_notices', 'created_at', '72 hours', '1 hour', 'forget_erasure_notices', 'true', 'The last mail to somebody who is gone.'),
   ('private.erasure_outbox', 'done_at', '30 days', '1 day', 'resume_all_erasures', 'true', 'Goes when its erasure is complete (P7.3).'),
   ('private.erasures', 'requested_at', '30 days', '1 day', 'resume_all_erasures', 't.user_id is not null and t.state <> ''held''', 'Names nobody once it has ended (P7.3).'),
+  ('private.erasure_tombstones', 'ended_at', '35 days', '2 days', 'forget_tombstones', 'true', 'As long as a backup may hold the person (P8.2).'),
   ('private.legal_holds', 'released_at', '3 years', '1 day', 'apply_retention', 'true', 'Proof that a hold was lawful, until claims lapse.'),
   ('retained.billing_invoices', 'issued_at', '7 years', '1 day', 'destroy_old_invoices', 'true', 'The law wants invoices for seven years (P8.3).'),
   ('public.billing_invoices', 'issued_at', '7 years', '1 day', 'apply_retention', 'false', 'With the account; seven years are counted in schema retained (P8.3).'),

@@ -72,7 +72,7 @@ insert into private.promises (id, obligation, pending_feature) values
   ('P2.4', 'No unsolicited marketing: a marketing message needs recorded consent.', null),
   ('P2.5', 'Card data is never stored or seen: only identifiers of Stripe, brand and last four digits at most.', null),
   ('P3.1', 'Data at rest is encrypted with AES-256; in transit with TLS 1.3.', null),
-  ('P3.2', 'Backups run every day and are stored encrypted.', 'backups'),
+  ('P3.2', 'Backups run every day and are stored encrypted.', null),
   ('P3.3', 'Profile pictures and uploads are private and reached only through access-controlled, expiring URLs.', null),
   ('P3.4', 'OAuth tokens are encrypted with AES-256 before they reach the database.', null),
   ('P3.5', 'Every credential comes from the environment, never from source or the database.', null),

@@ -86,7 +86,7 @@ language sql stable security invoker set search_path = '' as $$
   select private.found(
     private.fault_list('term that is not kept', array(
       select f.relation || ' ' || f.fault from private.retention_faults(p_now) f
-      where f.relation not in ('auth.sessions', 'private.erasures', 'private.erasure_outbox', 'private.erasure_notices',
+      where f.relation not in ('auth.sessions', 'private.erasures', 'private.erasure_outbox', 'private.erasure_notices', 'private.erasure_tombstones',
         'private.revocation_outbox', 'private.oauth_flows', 'private.pending_connections', 'retained.billing_invoices')
         and f.relation !~ '^public\.(profiles|preferences|media|posts?|scripts|captions|post_[a-z]+|connections|social_links)'))
     || private.broken_guards(array['function private.retention_faults', 'function private.retention_gaps', 'function private.apply_retention'])

@@ -1138,6 +1138,112 @@ language sql stable security invoker set search_path = '' as $$
 $$;
 comment on function private.catalogue_hash() is 'Version of the catalogue: an erasure and an export say by which one they went.';
 
+-- ==== sql/90_privacy/erasure_tombstones.sql
+
+-- private.erasure_tombstones; worker.pending_tombstones(limit), confirm_tombstones(done)
+-- Why:     a backup that is restored brings back people who were erased since. So a copy of every request to be erased, and
+--          of how it ended, lies outside the database, beside the backups: a tag that tells the person from others, and the
+--          key to it. It goes when no backup is left that could hold the person; then the ledger is anonymous (P8.2).
+-- Caller:  a trigger on private.erasures writes; service_role copies; housekeeping forgets. DEFINER: nobody reaches private.
+-- Errors:  none.
+-- Repeat:  safe: what was copied already is not pending.
+-- Locks:   rows of this table.
+
+create table private.erasure_tombstones (
+  erasure_id uuid primary key references private.erasures (id) on delete cascade,
+  tag_key text,
+  subject_tag text not null,
+  state text not null,
+  requested_at timestamptz not null,
+  changed_at timestamptz not null,
+  ended_at timestamptz,
+  copied_state text,
+  constraint state_is_known check (state in ('requested', 'completed', 'cancelled', 'gone')),
+  constraint ended_says_when check ((state = 'requested') = (ended_at is null)),
+  constraint tag_and_key_have_256_bits check (subject_tag ~ '^[0-9a-f]{64}$' and tag_key ~ '^[0-9a-f]{64}$'),
+  -- Once the copy outside has it, the database forgets the key.
+  constraint key_leaves_with_the_last_copy check (tag_key is not null or copied_state is not null and state <> 'requested')
+);
+create index erasure_tombstones_pending_idx on private.erasure_tombstones (changed_at)
+  where copied_state is distinct from state;
+comment on table private.erasure_tombstones is 'What has to be known outside the database of an erasure, until it is copied there.';
+comment on column private.erasure_tombstones.tag_key is 'Random key of this request alone.';
+comment on column private.erasure_tombstones.subject_tag is 'HMAC-SHA-256 of the person''s id under that key: what the ledger calls them.';
+comment on column private.erasure_tombstones.state is 'gone: the copy outside is to be destroyed.';
+
+create function private.subject_tag(p_tag_key text, p_person uuid) returns text
+language sql immutable security invoker set search_path = '' as $$
+  select encode(extensions.hmac(convert_to(p_person::text, 'UTF8'), decode(p_tag_key, 'hex'), 'sha256'), 'hex')
+$$;
+comment on function private.subject_tag(text, uuid) is 'How an erasure refers to its person outside the database.';
+
+create function private.tg_erasures__note_tombstone() returns trigger
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_key text := encode(extensions.gen_random_bytes(32), 'hex');
+begin
+  if tg_op = 'INSERT' then
+    if new.user_id is not null then
+      insert into private.erasure_tombstones (erasure_id, tag_key, subject_tag, state, requested_at, changed_at)
+        values (new.id, v_key, private.subject_tag(v_key, new.user_id), 'requested', new.requested_at, new.requested_at);
+    end if;
+  elsif new.state in ('completed', 'cancelled') and old.state <> new.state then
+    update private.erasure_tombstones t set state = new.state, ended_at = new.ended_at, changed_at = new.ended_at
+      where t.erasure_id = new.id;
+  end if;
+  return null;
+end;
+$$;
+comment on function private.tg_erasures__note_tombstone() is 'Keeps what has to be copied out of the database true (P8.2).';
+create trigger _300_note_tombstone after insert or update of state on private.erasures
+  for each row execute function private.tg_erasures__note_tombstone();
+
+create function private.pending_tombstones(p_limit int)
+returns table (erasure_id uuid, state text, tag_key text, subject_tag text, requested_at timestamptz, ended_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+  select t.erasure_id, t.state, t.tag_key, t.subject_tag, t.requested_at, t.ended_at
+  from private.erasure_tombstones t where t.copied_state is distinct from t.state
+  order by t.changed_at, t.erasure_id limit p_limit
+$$;
+comment on function private.pending_tombstones(int) is 'Body of worker.pending_tombstones().';
+
+create function private.confirm_tombstones(p_done jsonb) returns bigint
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  delete from private.erasure_tombstones t using jsonb_to_recordset(p_done) as d (erasure_id uuid, state text)
+    where t.erasure_id = d.erasure_id and t.state = 'gone' and d.state = 'gone';
+  update private.erasure_tombstones t
+    set copied_state = d.state, tag_key = case when t.state = 'requested' or t.state <> d.state then t.tag_key end
+    from jsonb_to_recordset(p_done) as d (erasure_id uuid, state text)
+    where t.erasure_id = d.erasure_id and d.state in ('requested', 'completed', 'cancelled') and t.copied_state is distinct from d.state;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function private.confirm_tombstones(jsonb) is 'Body of worker.confirm_tombstones().';
+
+create function worker.pending_tombstones(p_limit int)
+returns table (erasure_id uuid, state text, tag_key text, subject_tag text, requested_at timestamptz, ended_at timestamptz)
+language sql stable security invoker set search_path = '' as $$
+  select p.erasure_id, p.state, p.tag_key, p.subject_tag, p.requested_at, p.ended_at from private.pending_tombstones(p_limit) p
+$$;
+comment on function worker.pending_tombstones(int) is
+  'Erasures whose copy beside the backups is not as it has to be. state gone: destroy the copy; else write it, sealed (P8.2).';
+
+create function worker.confirm_tombstones(p_done jsonb) returns bigint
+language sql volatile security invoker set search_path = '' as $$
+  select private.confirm_tombstones(p_done)
+$$;
+comment on function worker.confirm_tombstones(jsonb) is
+  'Reports copies that were written or destroyed: [{erasure_id, state}]. With the last one the database forgets the key.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.tg_erasures__note_tombstone', 'Writes for whoever asks for, or carries out, an erasure; they have no rights on the table.'),
+  ('private.pending_tombstones', 'Reads tombstones, on which service_role has no rights.'),
+  ('private.confirm_tombstones', 'Changes tombstones, on which service_role has no rights.');
+
 -- ==== sql/90_privacy/erasure_ledger.sql
 
 -- private.erasure_ledger, private.note_in_ledger(…), private.ledger_faults(), private.ledger_tag(erasure, person)
@@ -1166,13 +1272,15 @@ create table private.erasure_ledger (
 create index erasure_ledger_erasure_id_idx on private.erasure_ledger (erasure_id);
 comment on table private.erasure_ledger is 'What was erased, without saying of whom. Append-only, chained by hashes (P8.2).';
 comment on column private.erasure_ledger.subject_tag is
-  'SHA-256 of the erasure''s id and the person''s: whoever knows both can tell that they belong together, and nobody else.';
+  'The tag of the erasure''s tombstone. Once that is destroyed, nobody can tell whom it was about.';
 
 create function private.ledger_tag(p_erasure uuid, p_person uuid) returns text
-language sql immutable security invoker set search_path = '' as $$
-  select encode(sha256(convert_to(p_erasure || ':' || p_person, 'UTF8')), 'hex')
+language sql stable security invoker set search_path = '' as $$
+  select coalesce((select t.subject_tag from private.erasure_tombstones t where t.erasure_id = p_erasure),
+                  encode(sha256(convert_to(p_erasure || ':' || p_person, 'UTF8')), 'hex'))
 $$;
-comment on function private.ledger_tag(uuid, uuid) is 'How the ledger refers to a person. Both ids are random: it cannot be guessed.';
+comment on function private.ledger_tag(uuid, uuid) is
+  'How the ledger refers to a person: by an HMAC whose key goes with the last backup. It cannot be guessed.';
 
 -- Every part in one fixed form, with its length, so that no two entries read the same.
 create function private.ledger_hash(p_entry private.erasure_ledger) returns text
@@ -1940,6 +2048,7 @@ insert into private.retention_rules (relation, anchor_column, keep, slack, appli
   ('private.erasure_notices', 'created_at', '72 hours', '1 hour', 'forget_erasure_notices', 'true', 'The last mail to somebody who is gone.'),
   ('private.erasure_outbox', 'done_at', '30 days', '1 day', 'resume_all_erasures', 'true', 'Goes when its erasure is complete (P7.3).'),
   ('private.erasures', 'requested_at', '30 days', '1 day', 'resume_all_erasures', 't.user_id is not null and t.state <> ''held''', 'Names nobody once it has ended (P7.3).'),
+  ('private.erasure_tombstones', 'ended_at', '35 days', '2 days', 'forget_tombstones', 'true', 'As long as a backup may hold the person (P8.2).'),
   ('private.legal_holds', 'released_at', '3 years', '1 day', 'apply_retention', 'true', 'Proof that a hold was lawful, until claims lapse.'),
   ('retained.billing_invoices', 'issued_at', '7 years', '1 day', 'destroy_old_invoices', 'true', 'The law wants invoices for seven years (P8.3).'),
   ('public.billing_invoices', 'issued_at', '7 years', '1 day', 'apply_retention', 'false', 'With the account; seven years are counted in schema retained (P8.3).'),
@@ -4059,6 +4168,464 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.record_request', 'Writes a request; service_role has no rights on the table.'),
   ('private.answer_request', 'Writes an answer; service_role has no rights on the table.');
 
+-- ==== sql/90_privacy/backups.sql
+
+-- private.backups, bucket backups; worker.begin_backup(…), list_backup_files(…), finish_backup(…), reconcile_backups(…)
+-- Why:     backups are made every day, are encrypted, and end after 35 days at most, so that with the 30 days of an erasure
+--          nobody is in one after 65 (P3.2, P8.2). What is in the list is compared with what is there.
+-- Caller:  service_role: a worker each day, or `./nexora backup` by hand. DEFINER: nobody reaches schema private.
+-- Errors:  NX002 an argument.
+-- Repeat:  begin_backup is not repeated after a lost answer; the others are safe.
+-- Locks:   one advisory lock to begin.
+
+insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
+  ('backups', 'backups', false, 536870912000, array['application/octet-stream'])
+on conflict (id) do update set
+  public = excluded.public, file_size_limit = excluded.file_size_limit, allowed_mime_types = excluded.allowed_mime_types;
+
+create table private.backups (
+  id uuid primary key,
+  state text not null default 'writing',
+  taken_at timestamptz not null,
+  expires_at timestamptz not null,
+  location text not null,
+  file_name text not null,
+  worker_id uuid,
+  finished_at timestamptz,
+  size_bytes bigint,
+  sha256 text,
+  key_id text,
+  file_count bigint,
+  omitted_count bigint,
+  listed_at timestamptz,
+  missing_at timestamptz,
+  purged_at timestamptz,
+  unique (location, file_name),
+  constraint state_is_known check (state in ('writing', 'whole', 'found')),
+  constraint gone_within_35_days check (expires_at > taken_at and expires_at <= taken_at + interval '840 hours'), -- P8.2
+  constraint whole_is_encrypted_and_complete check ( -- P3.2
+    state <> 'whole' or (finished_at is not null and size_bytes > 0 and sha256 ~ '^[0-9a-f]{64}$'
+      and key_id ~ '^[a-z0-9]{1,16}$' and file_count >= 0 and omitted_count >= 0)),
+  constraint location_is_bounded check (length(location) between 1 and 500),
+  constraint file_name_says_when check (file_name ~ '^nexora-[0-9]{8}T[0-9]{6}Z-[0-9a-f-]{36}\.nxb$')
+);
+create index backups_kept_idx on private.backups (taken_at) where purged_at is null;
+comment on table private.backups is 'Every backup that there is, and those that there were.';
+comment on column private.backups.location is 'bucket, or the folder.';
+comment on column private.backups.key_id is 'The key of the keyring that wraps the key of this backup. Destroying it destroys the backup.';
+comment on column private.backups.listed_at is 'When it was last seen where it lies.';
+comment on column private.backups.state is 'writing; whole: written and checked; found: it lay there and was not in the list.';
+
+create table private.backup_exclusions (
+  relation text primary key,
+  reason text not null,
+  constraint relation_is_qualified check (relation ~ '^(auth|public|private|retained)\.[a-z_0-9]+$'),
+  constraint reason_is_a_sentence check (length(reason) between 10 and 200)
+);
+comment on table private.backup_exclusions is 'Tables whose rows no backup holds, and why.';
+insert into private.backup_exclusions (relation, reason) values
+  ('private.token_vault', 'Tokens are gone for good when an account is disconnected (P6.7): after a restore accounts are connected again.'),
+  ('private.revocation_outbox', 'Sealed copies of tokens live for 24 hours, in every case (P6.7).'),
+  ('private.pending_connections', 'Tokens that wait for ten minutes.'),
+  ('private.oauth_flows', 'Sign-ins at platforms that last ten minutes.'),
+  ('private.export_chunks', 'Second copies of what the backup holds already.'),
+  ('private.export_tickets', 'Clicks that last two minutes.'),
+  ('private.idempotency_keys', 'Answers that are kept for a day.'),
+  ('auth.sessions', 'A session that was ended must not come back (P3.8): after a restore everybody signs in again.'),
+  ('auth.refresh_tokens', 'Part of sessions (P3.8).'),
+  ('auth.mfa_amr_claims', 'Part of sessions (P3.8).'),
+  ('auth.mfa_challenges', 'Challenges that last minutes.'),
+  ('auth.webauthn_challenges', 'Challenges that last minutes.'),
+  ('auth.flow_state', 'Sign-ins that were not finished.'),
+  ('auth.saml_relay_states', 'Sign-ins that were not finished.'),
+  ('auth.one_time_tokens', 'Links that last an hour.'),
+  ('auth.oauth_authorizations', 'Sign-ins that were not finished.'),
+  ('auth.oauth_client_states', 'Sign-ins that were not finished.'),
+  ('auth.schema_migrations', 'Versions of Auth itself: the target has its own.');
+
+create function private.is_backup_due(p_now timestamptz) returns boolean
+language sql stable security invoker set search_path = '' as $$
+  select not exists (select from private.backups b where b.state = 'whole' and b.taken_at > p_now - interval '23 hours 30 minutes')
+     and not exists (select from private.backups b join private.workers w on w.id = b.worker_id
+                     where b.state = 'writing' and w.stopped_at is null and w.heartbeat_at > p_now - interval '10 minutes')
+$$;
+comment on function private.is_backup_due(timestamptz) is 'Nobody made one within the day, and no living worker is making one.';
+
+create function private.begin_backup(p_id uuid, p_location text, p_worker_id uuid default null, p_now timestamptz default now())
+returns table (taken_at timestamptz, expires_at timestamptz, file_name text, excluded text[], migrations text[])
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_backup private.backups;
+  v_migrations text[];
+begin
+  perform pg_advisory_xact_lock(hashtextextended('private.backups', 0));
+  if p_worker_id is not null and not private.is_backup_due(p_now) then
+    return;
+  elsif p_id is null or coalesce(length(p_location), 0) not between 1 and 500 then
+    perform private.fail('NX002', p_detail := 'p_id, p_location');
+  end if;
+  insert into private.backups (id, taken_at, expires_at, location, worker_id, file_name)
+    values (p_id, p_now, p_now + interval '840 hours', p_location, p_worker_id,
+            format('nexora-%s-%s.nxb', to_char(p_now at time zone 'utc', 'YYYYMMDD"T"HH24MISS"Z"'), p_id))
+    returning * into v_backup;
+  if to_regclass('supabase_migrations.schema_migrations') is not null then
+    execute 'select array_agg(version::text order by version) from supabase_migrations.schema_migrations' into v_migrations;
+  end if;
+  return query select v_backup.taken_at, v_backup.expires_at, v_backup.file_name,
+    array(select x.relation from private.backup_exclusions x where to_regclass(x.relation) is not null order by 1), v_migrations;
+end;
+$$;
+comment on function private.begin_backup(uuid, text, uuid, timestamptz) is 'Body of worker.begin_backup().';
+
+create function private.list_backup_files(p_after_bucket text, p_after_name text, p_limit int)
+returns table (bucket_id text, name text, size_bytes bigint, mime_type text, owner_id text, created_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+  select o.bucket_id, o.name, coalesce((o.metadata ->> 'size')::bigint, 0), o.metadata ->> 'mimetype', o.owner_id, o.created_at
+  from storage.objects o
+  where o.bucket_id not in ('backups', 'exports') and (o.bucket_id, o.name) > (p_after_bucket, p_after_name)
+  order by o.bucket_id, o.name limit p_limit
+$$;
+comment on function private.list_backup_files(text, text, int) is 'Body of worker.list_backup_files().';
+
+create function private.finish_backup(
+  p_id uuid, p_size_bytes bigint, p_sha256 text, p_key_id text, p_file_count bigint, p_omitted_count bigint,
+  p_now timestamptz default now()
+) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  update private.backups b
+    set state = 'whole', finished_at = p_now, listed_at = p_now, size_bytes = p_size_bytes, sha256 = p_sha256,
+        key_id = p_key_id, file_count = p_file_count, omitted_count = p_omitted_count
+    where b.id = p_id and b.state = 'writing';
+  return found;
+exception when check_violation then
+  perform private.fail('NX002', p_detail := 'p_size_bytes, p_sha256, p_key_id');
+  return false;
+end;
+$$;
+comment on function private.finish_backup(uuid, bigint, text, text, bigint, bigint, timestamptz) is 'Body of worker.finish_backup().';
+
+create function private.drop_backup(p_id uuid) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  delete from private.backups b where b.id = p_id and b.state = 'writing';
+  return found;
+end;
+$$;
+comment on function private.drop_backup(uuid) is 'Body of worker.drop_backup().';
+
+-- What is there and not in the list came with a restore, which brings an older list: it gets its 35 days from its name.
+create function private.reconcile_backups(p_location text, p_files jsonb, p_now timestamptz default now())
+returns table (file_name text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+  insert into private.backups (id, state, taken_at, expires_at, location, file_name, size_bytes)
+    select substr(f.name, 25, 36)::uuid, 'found', t.at, t.at + interval '840 hours', p_location, f.name, f.size
+    from jsonb_to_recordset(p_files) as f (name text, size bigint)
+    cross join lateral (select (substr(f.name, 8, 8) || ' ' || substr(f.name, 17, 6))::timestamp at time zone 'utc' as at) t
+    where f.name ~ '^nexora-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.nxb$'
+    on conflict do nothing;
+  update private.backups b set
+    listed_at = case when f.name is not null then p_now else b.listed_at end,
+    missing_at = case when f.name is null and b.expires_at > p_now then coalesce(b.missing_at, p_now) end,
+    purged_at = case when f.name is null and b.expires_at <= p_now then p_now end
+    from private.backups k left join jsonb_to_recordset(p_files) as f (name text, size bigint)
+      on f.name = k.file_name and coalesce(f.size = k.size_bytes, true)
+    where k.id = b.id and b.location = p_location and b.purged_at is null and b.state <> 'writing';
+  delete from private.backups b
+    where b.location = p_location and b.state = 'writing' and b.taken_at < p_now - interval '2 days';
+  return query select b.file_name from private.backups b
+    where b.location = p_location and b.purged_at is null and b.expires_at <= p_now;
+end;
+$$;
+comment on function private.reconcile_backups(text, jsonb, timestamptz) is 'Body of worker.reconcile_backups().';
+
+-- A copy of a tombstone lives as long as a backup that may hold its person.
+create function private.forget_tombstones(p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  update private.erasure_tombstones t set state = 'gone', changed_at = p_now
+    where t.state in ('completed', 'cancelled') and t.ended_at <= p_now - interval '840 hours'
+      and not exists (select from private.backups b where b.purged_at is null and b.taken_at <= t.ended_at);
+  get diagnostics v_count = row_count;
+  delete from private.erasure_tombstones t where t.state = 'gone' and t.copied_state is null;
+  return v_count;
+end;
+$$;
+comment on function private.forget_tombstones(timestamptz) is
+  'Housekeeping: has the copy of an erasure destroyed when the last backup that may hold its person is purged (P8.2).';
+
+create function worker.begin_backup(p_id uuid, p_location text, p_worker_id uuid default null)
+returns table (taken_at timestamptz, expires_at timestamptz, file_name text, excluded text[], migrations text[])
+language sql volatile security invoker set search_path = '' as $$
+  select b.taken_at, b.expires_at, b.file_name, b.excluded, b.migrations from private.begin_backup(p_id, p_location, p_worker_id) b
+$$;
+comment on function worker.begin_backup(uuid, text, uuid) is
+  'Opens a backup. With a worker: nothing comes back when the day has one, or somebody is at it. excluded: tables to leave out.';
+
+create function worker.list_backup_files(p_after_bucket text, p_after_name text, p_limit int)
+returns table (bucket_id text, name text, size_bytes bigint, mime_type text, owner_id text, created_at timestamptz)
+language sql stable security invoker set search_path = '' as $$
+  select f.bucket_id, f.name, f.size_bytes, f.mime_type, f.owner_id, f.created_at
+  from private.list_backup_files(p_after_bucket, p_after_name, p_limit) f
+$$;
+comment on function worker.list_backup_files(text, text, int) is 'The next stored files after one; archives of exports and backups are left out.';
+
+create function worker.finish_backup(
+  p_id uuid, p_size_bytes bigint, p_sha256 text, p_key_id text, p_file_count bigint, p_omitted_count bigint
+) returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.finish_backup(p_id, p_size_bytes, p_sha256, p_key_id, p_file_count, p_omitted_count)
+$$;
+comment on function worker.finish_backup(uuid, bigint, text, text, bigint, bigint) is 'Reports a backup that is whole where it belongs (P3.2).';
+
+create function worker.drop_backup(p_id uuid) returns boolean
+language sql volatile security invoker set search_path = '' as $$
+  select private.drop_backup(p_id)
+$$;
+comment on function worker.drop_backup(uuid) is 'Forgets a backup that was begun and left no file.';
+
+create function worker.reconcile_backups(p_location text, p_files jsonb) returns table (file_name text)
+language sql volatile security invoker set search_path = '' as $$
+  select r.file_name from private.reconcile_backups(p_location, p_files) r
+$$;
+comment on function worker.reconcile_backups(text, jsonb) is
+  'Compares the list with what lies there, [{name, size}]; answers what is past its 35 days and has to go. Call again when it is gone.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.begin_backup', 'Writes the list of backups, on which service_role has no rights.'),
+  ('private.list_backup_files', 'Lists files of everybody.'),
+  ('private.finish_backup', 'Writes the list of backups, on which service_role has no rights.'),
+  ('private.drop_backup', 'Writes the list of backups, on which service_role has no rights.'),
+  ('private.reconcile_backups', 'Writes the list of backups, on which service_role has no rights.');
+
+insert into private.housekeeping_tasks (task, function_name, run_order) values
+  ('forget_tombstones', 'private.forget_tombstones', 925);
+
+-- ==== sql/90_privacy/restores.sql
+
+-- private.backup_drills, private.restores; private.empty_for_restore(), private.settle_restore(…); worker.record_drill(…)
+-- Why:     a backup that cannot be restored is none, and one that is restored as it is would bring back who was erased since,
+--          and post again what went out since. Everything here happens in the transaction that loads the rows: until it
+--          commits, nobody sees anything (P3.2, P8.2).
+-- Caller:  `./nexora restore`, as the owner of the database; service_role records drills.
+-- Errors:  NX002 the target is not empty, or an argument. NX913 an erasure could not be carried out again.
+-- Repeat:  the load is one transaction; a drill that is recorded again is another row.
+-- Locks:   all tables.
+
+create table private.backup_drills (
+  id uuid primary key default gen_random_uuid(),
+  drilled_at timestamptz not null,
+  backup_id uuid not null,
+  taken_at timestamptz not null,
+  passed boolean not null,
+  row_count bigint not null,
+  file_count bigint not null,
+  erased_count bigint not null,
+  code text,
+  constraint passed_or_says_why check (passed = (code is null)),
+  constraint code_is_a_code check (code ~ '^[A-Za-z0-9_.:-]{1,64}$')
+);
+create index backup_drills_drilled_at_idx on private.backup_drills (drilled_at desc);
+comment on table private.backup_drills is 'Trials in which a backup was restored beside the service, and what came of them.';
+
+create table private.restores (
+  backup_id uuid primary key,
+  taken_at timestamptz not null,
+  restored_at timestamptz not null,
+  erased_count bigint not null,
+  reopened_count bigint not null,
+  cancelled_count bigint not null,
+  unconfirmed_count bigint not null
+);
+comment on table private.restores is 'Backups that this database was restored from.';
+
+create function private.record_drill(
+  p_backup_id uuid, p_taken_at timestamptz, p_row_count bigint, p_file_count bigint, p_erased_count bigint, p_code text default null,
+  p_now timestamptz default now()
+) returns uuid
+language sql volatile security definer set search_path = '' as $$
+  insert into private.backup_drills (drilled_at, backup_id, taken_at, passed, row_count, file_count, erased_count, code)
+    values (p_now, p_backup_id, p_taken_at, p_code is null, p_row_count, p_file_count, p_erased_count, p_code) returning id
+$$;
+comment on function private.record_drill(uuid, timestamptz, bigint, bigint, bigint, text, timestamptz) is 'Body of worker.record_drill().';
+
+create function worker.record_drill(
+  p_backup_id uuid, p_taken_at timestamptz, p_row_count bigint, p_file_count bigint, p_erased_count bigint, p_code text default null
+) returns uuid
+language sql volatile security invoker set search_path = '' as $$
+  select private.record_drill(p_backup_id, p_taken_at, p_row_count, p_file_count, p_erased_count, p_code)
+$$;
+comment on function worker.record_drill(uuid, timestamptz, bigint, bigint, bigint, text) is
+  'Records a trial in which a backup was restored; p_code: why it failed.';
+
+-- Reference rows of the migrations make way for those of the backup. Triggers are off: session_replication_role is replica.
+create function private.empty_for_restore() returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  if exists (select from auth.users) or current_setting('session_replication_role') <> 'replica' then
+    perform private.fail('NX002', p_detail := 'the target is not empty');
+  end if;
+  execute (select 'truncate ' || string_agg(c.oid::regclass::text, ', ') from pg_class c
+           where c.relnamespace in ('public'::regnamespace, 'private'::regnamespace, 'retained'::regnamespace)
+             and c.relkind in ('r', 'p') and not c.relispartition);
+end;
+$$;
+comment on function private.empty_for_restore() is 'First step of a restore: takes the rows out that the migrations put in.';
+
+-- What is left of tokens is nothing: everybody connects anew. What was due since the backup may be out: nothing is sent
+-- again until its person has looked.
+create function private.distrust_restored(p_now timestamptz) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_targets uuid[];
+begin
+  perform private.revoke_connection(c.id, 'restored', null, p_now) from public.connections c where c.state = 'active' order by c.id;
+  v_targets := array(select t.id from public.post_targets t
+                     left join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+                     where t.state in ('scheduled', 'publishing') and q.sending_at is null
+                       and (t.state = 'publishing' or least(q.due_at, t.scheduled_at) <= p_now) order by t.id);
+  update public.post_targets t set state = 'publishing', updated_at = p_now where t.id = any (v_targets) and t.state = 'scheduled';
+  perform private.settle_targets(array(select private.verdict(t, 'unconfirmed', 'NX435') from unnest(v_targets) t), p_now);
+  update private.exports e set state = 'expired', ended_at = coalesce(e.ended_at, p_now) where e.state = 'ready';
+  return cardinality(v_targets);
+end;
+$$;
+comment on function private.distrust_restored(timestamptz) is
+  'Accounts have to be connected again, archives of exports are gone, and posts that were due since are unconfirmed.';
+
+create function private.replay_erasure(p_tombstone jsonb, p_person uuid, p_now timestamptz default now()) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_id uuid := (p_tombstone ->> 'erasure_id')::uuid;
+  v_state text;
+  v_files jsonb;
+  v_round int := 0;
+begin
+  update private.erasures e set state = 'cancelled', user_id = null, identifiers = null, ended_at = p_now
+    where e.user_id = p_person and e.id <> v_id;
+  insert into private.erasures (id, user_id, state, requested_at, grace_until, due_at, was_locked)
+    select v_id, p_person, 'requested', r.at, r.at, r.at + interval '720 hours', false
+    from (select (p_tombstone ->> 'requested_at')::timestamptz as at) r
+    on conflict (id) do update set state = 'erasing', user_id = p_person, ended_at = null, grace_until = excluded.grace_until;
+  update private.erasure_tombstones t set tag_key = p_tombstone ->> 'tag_key', subject_tag = p_tombstone ->> 'subject_tag'
+    where t.erasure_id = v_id;
+  update private.legal_holds h set subject_id = v_id where h.subject_id = p_person; -- lifted before it was carried out
+  perform private.lock_down(p_person, p_now);
+  perform private.dequeue('erasure', v_id);
+  loop
+    v_round := v_round + 1;
+    select a.state, a.errands -> 'files' into v_state, v_files from private.advance_erasure(v_id, p_now) a;
+    exit when v_state = 'completed';
+    if v_state <> 'erasing' or v_files <> '[]' or v_round > 100000 then -- files come later, and not theirs
+      perform private.fail('NX913', p_detail := v_state);
+    end if;
+    update private.erasure_outbox o set done_at = p_now where o.erasure_id = v_id and o.done_at is null; -- told back then
+  end loop;
+  delete from private.erasure_notices n where n.erasure_id = v_id; -- was told back then
+  update private.erasure_tombstones t
+    set ended_at = (p_tombstone ->> 'ended_at')::timestamptz, copied_state = t.state, tag_key = null where t.erasure_id = v_id;
+end;
+$$;
+comment on function private.replay_erasure(jsonb, uuid, timestamptz) is
+  'Carries an erasure out once more, by the same steps, on somebody whom a backup has brought back (P8.2).';
+
+create function private.reopen_erasure(p_tombstone jsonb, p_person uuid, p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_id uuid := (p_tombstone ->> 'erasure_id')::uuid;
+  v_at timestamptz := (p_tombstone ->> 'requested_at')::timestamptz;
+begin
+  if exists (select from private.erasures e where e.user_id = p_person) then
+    return 0;
+  end if;
+  insert into private.erasures (id, user_id, state, requested_at, grace_until, due_at, was_locked)
+    values (v_id, p_person, 'requested', v_at, v_at + private.setting_interval('erasure_grace'), v_at + interval '720 hours', false);
+  update private.erasure_tombstones t
+    set tag_key = p_tombstone ->> 'tag_key', subject_tag = p_tombstone ->> 'subject_tag', copied_state = 'requested'
+    where t.erasure_id = v_id;
+  perform private.lock_down(p_person, p_now);
+  perform private.enqueue('erasure', v_id, v_at + private.setting_interval('erasure_grace'), p_now);
+  return 1;
+end;
+$$;
+comment on function private.reopen_erasure(jsonb, uuid, timestamptz) is 'A request that came after the backup stands, with its own deadline (P7.3).';
+
+-- The person went on with their account: what they wrote since is in no backup, but they are not to be deleted.
+create function private.withdraw_erasure(p_erasure uuid, p_now timestamptz default now()) returns bigint
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_erasure private.erasures;
+begin
+  select * into v_erasure from private.erasures e where e.id = p_erasure and e.state = 'requested' for update;
+  if not found then
+    return 0;
+  end if;
+  update private.erasures e set state = 'cancelled', user_id = null, identifiers = null, ended_at = p_now where e.id = p_erasure;
+  perform private.dequeue('erasure', p_erasure);
+  update private.accounts a
+    set state = case when a.restricted_at is null then private.account_state(a.birth_date, a.guardian_consent_at, p_now)
+                else 'restricted' end, locked_at = null
+    where a.user_id = v_erasure.user_id and not v_erasure.was_locked;
+  update private.erasure_tombstones t set copied_state = t.state, tag_key = null where t.erasure_id = p_erasure;
+  return 1;
+end;
+$$;
+comment on function private.withdraw_erasure(uuid, timestamptz) is 'A request that was taken back after the backup does not stand.';
+
+create function private.give_back_files(p_files jsonb) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  update storage.objects o set owner_id = r.owner_id, created_at = coalesce(r.created_at, o.created_at)
+    from jsonb_to_recordset(p_files) as r (bucket_id text, name text, owner_id text, created_at timestamptz)
+    where o.bucket_id = r.bucket_id and o.name = r.name;
+end;
+$$;
+comment on function private.give_back_files(jsonb) is 'What uploading a file again does not know of it: whose it is, and since when.';
+
+create function private.settle_restore(p_backup jsonb, p_tombstones jsonb, p_now timestamptz default now())
+returns private.restores
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_row private.restores;
+  v_one record;
+begin
+  v_row := row((p_backup ->> 'id')::uuid, (p_backup ->> 'taken_at')::timestamptz, p_now, 0, 0, 0, 0);
+  v_row.unconfirmed_count := private.distrust_restored(p_now);
+  for v_one in
+    select t.body, t.body ->> 'state' as state, u.id as person, e.id as erasure
+    from jsonb_array_elements(p_tombstones) as t (body)
+    left join auth.users u on t.body ->> 'state' <> 'cancelled' and private.subject_tag(t.body ->> 'tag_key', u.id) = t.body ->> 'subject_tag'
+    left join private.erasures e on e.id = (t.body ->> 'erasure_id')::uuid
+    where u.id is not null or e.id is not null
+  loop
+    if v_one.state = 'cancelled' then
+      v_row.cancelled_count := v_row.cancelled_count + private.withdraw_erasure(v_one.erasure, p_now);
+    elsif v_one.state = 'completed' and v_one.person is not null then
+      perform private.replay_erasure(v_one.body, v_one.person, p_now);
+      v_row.erased_count := v_row.erased_count + 1;
+    elsif v_one.state = 'requested' and v_one.person is not null then
+      v_row.reopened_count := v_row.reopened_count + private.reopen_erasure(v_one.body, v_one.person, p_now);
+    end if;
+  end loop;
+  update private.backups b set state = 'whole', finished_at = p_now, size_bytes = (p_backup ->> 'size_bytes')::bigint,
+      sha256 = p_backup ->> 'sha256', key_id = p_backup ->> 'key_id', file_count = (p_backup ->> 'file_count')::bigint,
+      omitted_count = (p_backup ->> 'omitted_count')::bigint, worker_id = null
+    where b.id = v_row.backup_id;
+  insert into private.restores select (v_row).* on conflict (backup_id) do update set restored_at = excluded.restored_at;
+  return v_row;
+end;
+$$;
+comment on function private.settle_restore(jsonb, jsonb, timestamptz) is
+  'Last step of a restore: distrusts what may have happened since, and has erasures, requests and withdrawals happen again.';
+
+insert into private.definer_ledger (function_name, reason) values
+  ('private.record_drill', 'Writes drills, on which service_role has no rights.');
+
 -- ==== sql/90_privacy/data_catalogue.sql
 
 -- What this context holds, for the data catalogue.
@@ -4123,6 +4690,20 @@ select private.register_data('private.rights_requests', 'user_id', 'legal_duty',
   '{"user.unique_id": "id user_id subject_id", "user.content": "details answer", "user.behavior": "kind state received_at due_at closed_at answer_hash",
     "system.operations": "received_by answered_by alarm_level"}', 'rights_requests', p_retain_for => '3 years', p_anchor => 'closed',
   p_export_of => '{"received_by": "exclude_third_party", "answered_by": "exclude_third_party", "alarm_level": "exclude_derived"}');
+select private.register_data(r, 'none', 'security', 'keep_nonpersonal', jsonb_build_object('system.operations', c), p_notes => n::jsonb) from (values
+  ('private.backups', 'id state taken_at expires_at location file_name worker_id finished_at size_bytes sha256 key_id file_count omitted_count listed_at missing_at purged_at',
+   '{"file_name": "When it was taken, and its id."}'),
+  ('private.backup_exclusions', 'relation reason', '{}'),
+  ('private.backup_drills', 'id drilled_at backup_id taken_at passed row_count file_count erased_count code', '{}'),
+  ('private.restores', 'backup_id taken_at restored_at erased_count reopened_count cancelled_count unconfirmed_count', '{}')) x (r, c, n);
+select private.register_data('private.erasure_tombstones', 'none', 'legal_duty', 'keep_nonpersonal',
+  '{"system.operations": "erasure_id tag_key subject_tag state requested_at changed_at ended_at copied_state"}', p_retain_for => '35 days', p_anchor => 'closed');
+select private.register_data('storage.backups', 'json:contents', 'security', 'expire', '{"user.content": "*"}',
+  p_retain_for => '35 days', p_anchor => 'created', p_kind => 'bucket',
+  p_notes => '{"*": "Backups, encrypted, and the copy of erasures; erasures are replayed when one is restored (P3.2, P8.2)."}');
+select private.register_data('backup.erasures', 'none', 'legal_duty', 'keep_nonpersonal', '{"system.operations": "*"}',
+  p_retain_for => '35 days', p_anchor => 'closed', p_kind => 'backup',
+  p_notes => '{"*": "Tags of people who were erased, encrypted, until the last backup that may hold them is gone (P8.2)."}');
 
 -- ==== sql/90_privacy/hold_guards.sql
 
@@ -4216,6 +4797,17 @@ grant execute on function private.release_legal_hold(uuid, text, timestamptz) to
 grant execute on function worker.place_legal_hold(uuid, text[], text, text) to service_role;
 grant execute on function worker.approve_legal_hold(uuid, text) to service_role;
 grant execute on function worker.release_legal_hold(uuid, text) to service_role;
+
+-- ==== policies/90_privacy/erasure_tombstones.sql
+
+-- For the worker alone, through its functions.
+
+alter table private.erasure_tombstones enable row level security;
+
+grant execute on function private.pending_tombstones(int) to service_role;
+grant execute on function private.confirm_tombstones(jsonb) to service_role;
+grant execute on function worker.pending_tombstones(int) to service_role;
+grant execute on function worker.confirm_tombstones(jsonb) to service_role;
 
 -- ==== policies/90_privacy/erasure_ledger.sql
 
@@ -4390,3 +4982,31 @@ grant execute on function worker.list_requests() to service_role;
 grant execute on function worker.count_requests() to service_role;
 grant execute on function worker.record_request(uuid, text, text, timestamptz, text) to service_role;
 grant execute on function worker.answer_request(uuid, text, text, text) to service_role;
+
+-- ==== policies/90_privacy/backups.sql
+
+-- For the worker alone, through its functions; nobody has a policy on bucket backups.
+
+alter table private.backups enable row level security;
+alter table private.backup_exclusions enable row level security;
+
+grant execute on function private.begin_backup(uuid, text, uuid, timestamptz) to service_role;
+grant execute on function private.list_backup_files(text, text, int) to service_role;
+grant execute on function private.finish_backup(uuid, bigint, text, text, bigint, bigint, timestamptz) to service_role;
+grant execute on function private.drop_backup(uuid) to service_role;
+grant execute on function private.reconcile_backups(text, jsonb, timestamptz) to service_role;
+grant execute on function worker.begin_backup(uuid, text, uuid) to service_role;
+grant execute on function worker.list_backup_files(text, text, int) to service_role;
+grant execute on function worker.finish_backup(uuid, bigint, text, text, bigint, bigint) to service_role;
+grant execute on function worker.drop_backup(uuid) to service_role;
+grant execute on function worker.reconcile_backups(text, jsonb) to service_role;
+
+-- ==== policies/90_privacy/restores.sql
+
+-- Restoring is for the owner of the database; recording a drill for the worker's role.
+
+alter table private.backup_drills enable row level security;
+alter table private.restores enable row level security;
+
+grant execute on function private.record_drill(uuid, timestamptz, bigint, bigint, bigint, text, timestamptz) to service_role;
+grant execute on function worker.record_drill(uuid, timestamptz, bigint, bigint, bigint, text) to service_role;

@@ -6,6 +6,7 @@ names only (P1.11). A check that raises has failed.
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 import uuid
@@ -20,7 +21,16 @@ from pydantic import SecretStr
 from workers import http, logs
 from workers.attestation.secrets import scan
 from workers.settings import Settings
-from workers.vault import Keyring, SecretToken, TokenContext, Vault, VaultError
+from workers.vault import (
+    Keyring,
+    SecretToken,
+    StreamError,
+    StreamOpener,
+    StreamSealer,
+    TokenContext,
+    Vault,
+    VaultError,
+)
 from workers.vault.keyring import KEY_BYTES
 from workers.web import WebContext, create_app
 
@@ -90,6 +100,45 @@ def _opens(vault: Vault, record: bytes, place: TokenContext) -> bool:
     except VaultError:
         return False
     return True
+
+
+async def backups_are_sealed(surroundings: Surroundings) -> Finding:
+    """P3.2: a backup is sealed with AES-256-GCM; one that is cut off, altered or rearranged does not open."""
+    if surroundings.keyring is None:
+        return ["the keyring is not configured here (NEXORA_TOKEN_KEYRING)"], {}
+    vault = Vault(surroundings.keyring)
+    content = b"the rows of a self-test " * 100_000  # three chunks
+    sealer = StreamSealer(vault, uuid.uuid4(), {"taken_at": "now"})
+    chunks = [*sealer.feed(content), sealer.finish()]
+    whole = sealer.head + b"".join(chunks)
+    size = len(whole)
+    wrong = {
+        "cut off within a chunk": [whole[:-1], whole[: size // 2]],
+        "cut off between chunks": [sealer.head + b"".join(chunks[:n]) for n in range(len(chunks))],
+        "rearranged": [sealer.head + b"".join([chunks[1], chunks[0], *chunks[2:]])],
+        "continued": [whole + chunks[-1]],
+        "altered": [
+            whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, size, size // 40 + 1)
+        ],
+    }
+    faults = []
+    if content[:24] in whole or not whole.startswith(b"NXB\x01"):
+        faults.append("a backup is not of format 1")
+    if _content_of(vault, whole) != content:
+        faults.append("a backup does not open")
+    for what, files in wrong.items():
+        faults += [f"a backup that was {what} opens"] * sum(
+            _content_of(vault, one) is not None for one in files
+        )
+    return faults, {"cipher": "AES-256-GCM", "changes_tried": sum(map(len, wrong.values()))}
+
+
+def _content_of(vault: Vault, sealed: bytes) -> bytes | None:
+    """What is in a sealed stream; None: it does not open."""
+    try:
+        return b"".join(StreamOpener(vault, io.BytesIO(sealed).read).chunks())
+    except StreamError:
+        return None
 
 
 async def transport_is_tls_1_3(surroundings: Surroundings) -> Finding:
@@ -212,6 +261,7 @@ Check = Callable[[Surroundings], Awaitable[Finding]]
 
 CHECKS: Final[Mapping[str, Check]] = {
     "vault_seals": vault_seals,
+    "backups_are_sealed": backups_are_sealed,
     "transport_is_tls_1_3": transport_is_tls_1_3,
     "credentials_from_environment": credentials_from_environment,
     "log_filter": log_filter,

@@ -24,9 +24,11 @@ from rich.table import Table
 from workers.attestation import Attestation, Surroundings, attest_now, verify_chain, write_report
 from workers.attestation.daily import commit_of
 from workers.attestation.documents import store
+from workers.cli.backup import back_up_and_drill
 from workers.errors import ConfigurationError
 from workers.gateway import AttestationHead, AttestedCheck, PromiseText, StoredAttestation
 from workers.schema import scratch
+from workers.settings import WorkerSettings, load
 from workers.vault.keyring import Keyring, KeyringError, new_keyring_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,18 +130,28 @@ def _surroundings(environment: Mapping[str, str]) -> Surroundings:
 
 @contextmanager
 def _embedded() -> Iterator[dict[str, str]]:
-    """A migrated embedded stack in which a few people have an account and some content."""
+    """A migrated embedded stack with a few people, who have some content, and a backup that was tried."""
     with scratch.started(lambda _: None) as databases:
         url = databases.from_migrations(ROOT, "attest")
         api_url = databases.stack.serve("attest")
         key = databases.stack.secrets.publishable_key
         for name in ("Ada", "Grace", "Edsger"):
             _settle(api_url, key, name)
+        keyring = new_keyring_json()
+        settings = load(
+            WorkerSettings,
+            supabase_url=api_url,
+            supabase_secret_key=databases.stack.secrets.secret_key,
+            supabase_db_url=url,
+            token_keyring=keyring,
+            public_url=api_url,
+        )
+        asyncio.run(back_up_and_drill(databases, settings))  # what came of it is for the checks to say
         yield {
             "SUPABASE_DB_URL": url,
             "SUPABASE_URL": api_url,
             "SUPABASE_PUBLISHABLE_KEY": key,
-            "NEXORA_TOKEN_KEYRING": new_keyring_json(),
+            "NEXORA_TOKEN_KEYRING": keyring,
         }
 
 

@@ -36,6 +36,7 @@ class LocalService:
 
     def __init__(self, state_dir: Path, *, durable: bool, progress: Callable[[str], None]) -> None:
         self._state_dir = state_dir
+        self._durable = durable
         self._progress = progress
         self._worker: subprocess.Popen[bytes] | None = None
         self.worker_log = state_dir / "worker.log"
@@ -110,6 +111,16 @@ class LocalService:
             "NEXORA_REDIRECT_URLS": APP_REDIRECT,
             "NEXORA_WEB_HOST": "127.0.0.1",
             "NEXORA_WEB_PORT": self.web_url.rsplit(":", 1)[1],
+            **self._backups(),
+        }
+
+    def _backups(self) -> dict[str, str]:
+        """What is kept is backed up, as everywhere; what is thrown away is not."""
+        if not self._durable:
+            return {}
+        return {
+            "NEXORA_BACKUP_TO": str(self._state_dir.resolve() / "backups"),
+            "SUPABASE_DB_URL": self.stack.database_url,
         }
 
     def keyring_keys(self) -> list[str]:

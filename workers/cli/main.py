@@ -21,6 +21,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "db": "migrations: apply, write, check, generate types, run the linters",
     "keys": "the token keyring: make, rotate, show",
     "doctor": "check a deployment",
+    "backup": "make a backup, list and purge them, prove that they can be restored",
+    "restore": "bring a backup back into an empty project",
     "attest": "prove the promises of the privacy policy, and report",
     "bench": "the benchmarks, side by side with the peers",
 }

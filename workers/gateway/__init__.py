@@ -32,6 +32,7 @@ from workers.gateway.attestation import (
     PromiseText,
     StoredAttestation,
 )
+from workers.gateway.backups import BACKUPS_BUCKET, BackupCalls, BackupFile, BackupTask, ListedFile, Tombstone
 from workers.gateway.calendar import CalendarCalls, CalendarEvent, CalendarFeed
 from workers.gateway.connections import ConnectionCalls
 from workers.gateway.duties import DutyCalls, IncidentEvent
@@ -79,10 +80,13 @@ from workers.metrics import Metrics
 from workers.settings import WorkerSettings
 
 __all__ = [
+    "BACKUPS_BUCKET",
     "EXPORTS_BUCKET",
     "UNREADABLE_ANSWER",
     "AttestationHead",
     "AttestedCheck",
+    "BackupFile",
+    "BackupTask",
     "CalendarEvent",
     "CalendarFeed",
     "ClaimedJob",
@@ -102,6 +106,7 @@ __all__ = [
     "IncidentEvent",
     "JobResult",
     "KeyUse",
+    "ListedFile",
     "LoginLocation",
     "MailLink",
     "MailResult",
@@ -121,6 +126,7 @@ __all__ = [
     "StoredFile",
     "TargetResult",
     "TokenLease",
+    "Tombstone",
 ]
 
 
@@ -140,6 +146,7 @@ class Gateway(
     RightsCalls,
     AttestationCalls,
     ExportCalls,
+    BackupCalls,
 ):
     """The worker's view of the database.
 

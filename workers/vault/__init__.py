@@ -9,6 +9,7 @@ from workers.vault.sealing import (
     Sealable,
     TokenContext,
     TokenField,
+    TombstoneContext,
     UploadContext,
     Vault,
     VaultError,
@@ -18,15 +19,22 @@ from workers.vault.sealing import (
     sealed_to_text,
 )
 from workers.vault.secret import SecretToken
+from workers.vault.stream import CHUNK_BYTES, StreamContext, StreamError, StreamOpener, StreamSealer
 
 __all__ = [
+    "CHUNK_BYTES",
     "KeyState",
     "Keyring",
     "KeyringError",
     "Sealable",
     "SecretToken",
+    "StreamContext",
+    "StreamError",
+    "StreamOpener",
+    "StreamSealer",
     "TokenContext",
     "TokenField",
+    "TombstoneContext",
     "UploadContext",
     "Vault",
     "VaultError",

@@ -114,6 +114,17 @@ class UploadContext:
 
 
 @dataclass(frozen=True, slots=True)
+class TombstoneContext:
+    """The place of what is known outside the database of one erasure."""
+
+    erasure_id: UUID
+
+    def parts(self) -> tuple[bytes, ...]:
+        """See `Sealable.parts`."""
+        return (b"nexora.tombstone", self.erasure_id.bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class VerifierContext:
     """The place of a PKCE verifier: the authorization request that it belongs to (SHA-256 of its state, 32
     bytes).

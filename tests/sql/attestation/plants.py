@@ -324,7 +324,8 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     "accounts_are_erased_in_time": (
         "alter table private.erasures drop constraint due_within_30_days",
         "insert into private.erasures (user_id, state, requested_at, grace_until, due_at, was_locked) "
-        "values ('{user}', 'erasing', now() - interval '31 days', now() - interval '24 days', now() - interval '1 day', false)",
+        "values ('{user}', 'erasing', now() - interval '31 days', now() - interval '24 days', now() - interval '1 day', false); "
+        "update private.erasure_tombstones set copied_state = state",
         "delete from private.housekeeping_tasks where task = 'resume_all_erasures'",
         "select private.note_in_ledger(gen_random_uuid(), '{user}', 'delete', 'public.posts', n) from generate_series(1, 2) n; "
         + _OFF
@@ -345,7 +346,36 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
             security="invoker",
         ),
         "insert into private.erasures (user_id, state, requested_at, grace_until, due_at, was_locked) "
-        "values ('{user}', 'held', now() - interval '9 days', now() - interval '2 days', now() + interval '21 days', false)",
+        "values ('{user}', 'held', now() - interval '9 days', now() - interval '2 days', now() + interval '21 days', false); "
+        "update private.erasure_tombstones set copied_state = state",
+    ),
+    "backups_are_daily": (
+        "alter table private.backups drop constraint whole_is_encrypted_and_complete",
+        "update private.backups set taken_at = taken_at - interval '27 hours', expires_at = expires_at - interval '27 hours'",
+        "update private.backups set missing_at = now()",
+        "update private.backups set listed_at = now() - interval '27 hours'",
+        "delete from private.backup_exclusions where relation = 'private.token_vault'",
+    ),
+    "backups_can_be_restored": (
+        "update private.backup_drills set drilled_at = now() - interval '101 days'",
+        "insert into private.backup_drills (drilled_at, backup_id, taken_at, passed, row_count, file_count, erased_count, code) "
+        "values (now() + interval '1 second', gen_random_uuid(), now(), false, 0, 0, 0, 'psql_failed')",
+        "alter table private.backup_drills drop constraint passed_or_says_why",
+    ),
+    "erased_people_leave_backups": (
+        "alter table private.backups drop constraint gone_within_35_days",
+        "insert into private.backups (id, state, taken_at, expires_at, location, file_name, listed_at) values "
+        "(gen_random_uuid(), 'found', now() - interval '37 days', now() - interval '2 days', 'bucket', "
+        "'nexora-20260101T000000Z-00000000-0000-4000-8000-000000000001.nxb', now())",
+        "drop trigger _300_note_tombstone on private.erasures",
+        "insert into private.erasures (user_id, state, requested_at, grace_until, due_at, was_locked) "
+        "values ('{user}', 'requested', now(), now() + interval '7 days', now() + interval '720 hours', false); "
+        "update private.erasure_tombstones set changed_at = now() - interval '27 hours'",
+        "delete from private.housekeeping_tasks where task = 'forget_tombstones'",
+        "insert into private.erasures (state, requested_at, grace_until, due_at, was_locked, ended_at) "
+        "values ('completed', now(), now(), now() + interval '720 hours', false, now()); "
+        "insert into private.erasure_tombstones (erasure_id, subject_tag, state, requested_at, changed_at, ended_at, copied_state) "
+        "select id, repeat('0', 64), 'completed', now(), now(), now() - interval '38 days', 'completed' from private.erasures",
     ),
     "countries_have_a_safeguard": (
         "update private.processors set checked_on = current_date - 400 where id = 'groq'",

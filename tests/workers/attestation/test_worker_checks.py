@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ssl
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from workers.attestation import worker_checks
 from workers.attestation.secrets import scan
 from workers.attestation.worker_checks import CHECKS, Surroundings, run_worker_check
 from workers.settings import Settings
-from workers.vault import Keyring, SecretToken, Vault
+from workers.vault import Keyring, SecretToken, Vault, stream
 from workers.web import app
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +61,12 @@ def _unbound(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Vault, "open", lambda _self, record, _place: opened.get(record, SecretToken("x")))
 
 
+def _endless(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        stream._Cipher, "_nonce", lambda self, _is_last: self._prefix + struct.pack(">IB", self._counter, 0)
+    )
+
+
 def _settings_from_file(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Settings, "model_config", SettingsConfigDict(**{**Settings.model_config, "env_file": ".env"})
@@ -81,6 +88,7 @@ def _secret_in_the_tree(patch: pytest.MonkeyPatch) -> None:
 
 PLANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "vault_seals": _unbound,
+    "backups_are_sealed": _endless,
     "transport_is_tls_1_3": _weak_tls,
     "credentials_from_environment": _settings_from_file,
     "log_filter": _open_log,

@@ -19,6 +19,8 @@ grant anon, authenticated, service_role to postgres with admin option;
 -- Hosted lets it change the settings of this role, and nothing else of it.
 grant authenticator to postgres with admin true, inherit false, set false;
 grant set on parameter "pgrst.db_schemas", "pgrst.db_pre_request", "pgrst.db_max_rows" to postgres;
+-- As supautils.privileged_role_allowed_configs does: a restore loads rows with triggers off.
+grant set on parameter session_replication_role to postgres;
 grant pg_read_all_data, pg_signal_backend, pg_monitor to postgres;
 -- Stands in for supautils.policy_grants, by which postgres may write policies on storage.objects. What else the
 -- membership would allow, the event triggers of database.sql take back.

@@ -1,0 +1,283 @@
+"""`./nexora backup`: makes a backup, lists and purges them, and proves that one can be restored (P3.2, P8.2)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import psycopg
+from rich.console import Console
+from rich.markup import escape
+
+from workers.attestation import commit_of
+from workers.cli.restoring import Opened, Restored, RestoreError, Target, open_backup, restore
+from workers.errors import ConfigurationError, GatewayError
+from workers.gateway import Gateway, ListedFile
+from workers.jobs.backup import (
+    FOLDER,
+    BackupSource,
+    ContentsError,
+    DumpError,
+    FolderPlace,
+    Place,
+    TombstoneError,
+    copy_tombstones,
+    make_backup,
+    place_at,
+    purge_backups,
+    read_tombstones,
+)
+from workers.schema import scratch, tools
+from workers.settings import WorkerSettings, load
+from workers.vault import Keyring, KeyringError, StreamError, Vault
+
+ROOT = Path(__file__).resolve().parents[2]
+MIGRATIONS = ROOT / "supabase" / "migrations"
+_console = Console(soft_wrap=True, highlight=False)
+_MIB = 1 << 20
+
+FAULTS = (RestoreError, StreamError, ContentsError, TombstoneError, DumpError, GatewayError, OSError)
+"""What ends a command with a reason and exit code 1."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `backup`."""
+    parser.description = (
+        "Without an action: makes a backup of SUPABASE_DB_URL and of the stored files, encrypted with "
+        "NEXORA_TOKEN_KEYRING. drill: restores the newest one into an embedded stack, and records what came of it."
+    )
+    parser.add_argument(
+        "action", nargs="?", choices=["make", "drill", "list", "purge", "fetch"], default="make"
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="for fetch: where the newest backup is copied to"
+    )
+    parser.add_argument(
+        "--to", metavar="FOLDER|bucket", help="where backups lie; NEXORA_BACKUP_TO unless it is given"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one action; returns 1 when it did not work."""
+    try:
+        return asyncio.run(_run(args))
+    except FAULTS as error:
+        _console.print(f"[bold red]error:[/] {escape(str(error))}")
+        return 1
+
+
+async def _run(args: argparse.Namespace) -> int:
+    settings = gateway_settings(args.to)
+    vault = vault_of(settings)
+    gateway = Gateway.open(settings)
+    try:
+        if settings.backup_to is None:
+            raise ConfigurationError("NEXORA_BACKUP_TO", "is not set; or say where with --to")
+        place = place_at(settings.backup_to, gateway)
+        if args.action == "make":
+            return await _make(gateway, vault, place, settings)
+        if args.action == "purge":
+            await copy_tombstones(gateway, vault, place)
+            _console.print(f"{await purge_backups(gateway, place)} files were removed")
+            return 0
+        if args.action == "list":
+            return await _list(place)
+        if args.action == "fetch":
+            return await _fetch(place, args.folder)
+        return await _drill(gateway, vault, place)
+    finally:
+        await gateway.aclose()
+
+
+def gateway_settings(backup_to: str | None = None) -> WorkerSettings:
+    """The settings of a worker, without the address that only its web server needs."""
+    given = (
+        {}
+        if backup_to is None
+        else {"backup_to": backup_to if backup_to == "bucket" else str(Path(backup_to).resolve())}
+    )
+    return load(WorkerSettings, public_url="http://127.0.0.1", **given)
+
+
+def vault_of(settings: WorkerSettings) -> Vault:
+    """The vault of this deployment.
+
+    Raises:
+        ConfigurationError: the keyring cannot be used.
+    """
+    try:
+        return Vault(Keyring.from_json(settings.token_keyring.get_secret_value()))
+    except KeyringError as error:
+        raise ConfigurationError("NEXORA_TOKEN_KEYRING", str(error)) from error
+
+
+async def _make(gateway: Gateway, vault: Vault, place: Place, settings: WorkerSettings) -> int:
+    if settings.supabase_db_url is None:
+        raise ConfigurationError("SUPABASE_DB_URL", "is not set")
+    source = BackupSource(settings.supabase_db_url.get_secret_value(), MIGRATIONS, commit_of(ROOT))
+    await copy_tombstones(gateway, vault, place)
+    with _console.status("dumping rows") as status:
+        made = await make_backup(
+            gateway,
+            vault,
+            place,
+            source,
+            progress=lambda size, files: status.update(f"{size / _MIB:.0f} MiB, {files} files"),
+        )
+    if made is None:
+        return 0
+    await purge_backups(gateway, place)
+    gone = f", {made.omitted} were gone before they were read" if made.omitted else ""
+    _console.print(
+        f"{made.file_name}: {made.size_bytes / _MIB:.1f} MiB, {made.files} files{gone}, {made.seconds:.1f} s; "
+        f"gone on {made.expires_at:%Y-%m-%d}"
+    )
+    return 0
+
+
+async def backups_at(place: Place) -> list[ListedFile]:
+    """The backups of a place, oldest first."""
+    return [file for file in await place.files("") if file.name.endswith(".nxb")]
+
+
+async def _list(place: Place) -> int:
+    for file in await backups_at(place):
+        _console.print(f"{file.name}  {file.size / _MIB:.1f} MiB")
+    return 0
+
+
+async def _newest(place: Place) -> ListedFile:
+    found = await backups_at(place)
+    if not found:
+        raise RestoreError("there is no backup")
+    return found[-1]
+
+
+async def _fetch(place: Place, folder: Path | None) -> int:
+    if folder is None:
+        raise ConfigurationError("folder", "say where to: ./nexora backup fetch FOLDER")
+    path = await fetched(place, await _newest(place), folder)
+    _console.print(f"{path}, with the copy of erasures beside it")
+    return 0
+
+
+async def fetched(place: Place, newest: ListedFile, folder: Path) -> Path:
+    """Copy a backup and the copy of erasures into a folder; answers the path of the backup."""
+    target = FolderPlace(folder)
+    await asyncio.to_thread((folder / FOLDER).mkdir, parents=True, exist_ok=True)
+    for file in await place.files(FOLDER):
+        name = f"{FOLDER}/{file.name}"
+        await target.store(name, place.read(name, file.size))
+    await target.store(newest.name, place.read(newest.name, newest.size))
+    return folder / newest.name
+
+
+async def _drill(gateway: Gateway, vault: Vault, place: Place) -> int:
+    newest = await _newest(place)
+    with tempfile.TemporaryDirectory(prefix="nexora-drill-") as folder:
+        path = await fetched(place, newest, Path(folder))
+        backup = open_backup(vault, path, lambda _step, _count: None)
+        async with _project() as target:
+            code = await drill(gateway, vault, backup, Path(folder) / FOLDER, target)
+    _console.print("the backup can be restored" if code is None else f"[bold red]the drill failed:[/] {code}")
+    return 0 if code is None else 1
+
+
+async def back_up_and_drill(databases: scratch.Scratch, settings: WorkerSettings) -> str | None:
+    """Make a backup of a database of an embedded stack, and drill it beside it. Answers what `drill` answers."""
+    assert settings.supabase_db_url is not None  # noqa: S101  the stack's own
+    gateway, vault = Gateway.open(settings), vault_of(settings)
+    try:
+        with tempfile.TemporaryDirectory(prefix="nexora-backup-") as folder:
+            place = FolderPlace(Path(folder))
+            source = BackupSource(settings.supabase_db_url.get_secret_value(), MIGRATIONS, commit_of(ROOT))
+            await copy_tombstones(gateway, vault, place)
+            made = await make_backup(gateway, vault, place, source)
+            assert made is not None  # noqa: S101  asked for by hand
+            backup = open_backup(vault, Path(folder, made.file_name), lambda _step, _count: None)
+            async with empty_project(databases, "drill") as target:
+                return await drill(gateway, vault, backup, Path(folder, FOLDER), target)
+    finally:
+        await gateway.aclose()
+
+
+class DrillRecorder(Protocol):
+    """The part of `workers.gateway.Gateway` that a drill uses."""
+
+    async def record_drill(
+        self, backup_id: UUID, taken_at: datetime, *, rows: int, files: int, erased: int, code: str | None
+    ) -> None: ...
+
+
+@asynccontextmanager
+async def _project() -> AsyncIterator[Target]:
+    """An empty project on an embedded stack."""
+    with scratch.started(lambda step: _console.print(f"[dim]· {step}[/]")) as databases:
+        async with empty_project(databases, "drill") as target:
+            yield target
+
+
+@asynccontextmanager
+async def empty_project(databases: scratch.Scratch, name: str) -> AsyncIterator[Target]:
+    """An empty project of its own on a running embedded stack."""
+    url = databases.bare(name)
+    settings = load(
+        WorkerSettings,
+        supabase_url=databases.stack.serve(name),
+        supabase_secret_key=databases.stack.secrets.secret_key,
+        token_keyring="unused",  # noqa: S106  it opens nothing
+        public_url="http://127.0.0.1",
+        backup_to=None,
+    )
+    gateway = Gateway.open(settings)
+    try:
+        yield Target(url, gateway, tools.push)
+    finally:
+        await gateway.aclose()
+        databases.stack.drop_database(name)
+
+
+async def drill(
+    gateway: DrillRecorder, vault: Vault, backup: Opened, erasures: Path, target: Target
+) -> str | None:
+    """Restore an opened backup into an empty project, look at what came out, and record it.
+
+    Returns:
+        None when it can be restored; else a code that says why not.
+    """
+    done, code = Restored(0, 0, 0, 0, 0, 0, 0), None
+    try:
+        done = await restore(
+            vault, backup, target, list(read_tombstones(vault, erasures)), lambda _step, _count: None
+        )
+        code = _fault(backup, done, target.database_url)
+    except FAULTS as error:
+        code = str(getattr(error, "code", type(error).__name__))
+    await gateway.record_drill(
+        backup.backup_id, backup.taken_at, rows=done.rows, files=done.files, erased=done.erased, code=code
+    )
+    return code
+
+
+def _fault(backup: Opened, done: Restored, url: str) -> str | None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(
+            """select (select count(*) from storage.objects), (select count(*) from private.catalogue_gaps()),
+                      (select count(*) from private.ledger_faults()), (select count(*) from private.restores)"""
+        ).fetchone()
+    assert found is not None  # noqa: S101  aggregates without a group have one row
+    files, gaps, ledger, restores = found
+    faults = {
+        "no_rows": done.rows == 0 or restores == 0,
+        "files_differ": files != done.files or done.files + done.left_out != backup.files + backup.omitted,
+        "catalogue_gaps": gaps > 0,
+        "ledger_broken": ledger > 0,
+    }
+    return next((code for code, is_so in faults.items() if is_so), None)
