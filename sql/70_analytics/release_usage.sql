@@ -10,7 +10,7 @@
 --          4. The noisy figure must reach 7 x 10 + 5 x 7 as well. So that a cell just falls below rule 2 is not seen, save with a
 --             probability below one in a hundred (measured in tests/sql/analytics/test_release.py).
 --          5. Weeks are closed when they are released, do not overlap, and are never released again: not after somebody opted
---             out or was erased, for that difference would be them.
+--             out or was erased, for that difference would be them. Nor after a restore: backups leave events out.
 --          Over several weeks these bounds add up, as they do for every release about the same people.
 -- Caller:  housekeeping, before old partitions are dropped.
 -- Errors:  none.

@@ -8,8 +8,8 @@
 -- Repeat:  safe.
 -- Locks:   making a key takes an advisory lock. The tables are emptied by TRUNCATE, so that no dead row is left on disk,
 --          unless somebody reads them at this moment: then by DELETE, and autovacuum comes within minutes.
--- Note:    both tables are unlogged: keys are in no write-ahead log and in no base backup, and a dump leaves them out
---          (pg_dump --no-unlogged-table-data). Backups are kept longer than a day; a key in one would undo all this.
+-- Note:    both tables are unlogged: keys are in no write-ahead log and in no base backup. Backups, which are kept longer
+--          than a day, leave them out (private.backup_exclusions); a key in one would undo all this.
 --          A crash of the database empties them. The day then begins again: its events, now of nobody, are deleted, so
 --          that no person counts as two.
 

@@ -52,8 +52,8 @@ insert into public.usage_names (kind, name)
 -- Repeat:  safe.
 -- Locks:   making a key takes an advisory lock. The tables are emptied by TRUNCATE, so that no dead row is left on disk,
 --          unless somebody reads them at this moment: then by DELETE, and autovacuum comes within minutes.
--- Note:    both tables are unlogged: keys are in no write-ahead log and in no base backup, and a dump leaves them out
---          (pg_dump --no-unlogged-table-data). Backups are kept longer than a day; a key in one would undo all this.
+-- Note:    both tables are unlogged: keys are in no write-ahead log and in no base backup. Backups, which are kept longer
+--          than a day, leave them out (private.backup_exclusions); a key in one would undo all this.
 --          A crash of the database empties them. The day then begins again: its events, now of nobody, are deleted, so
 --          that no person counts as two.
 
@@ -410,7 +410,7 @@ insert into private.definer_ledger (function_name, reason) values
 --          4. The noisy figure must reach 7 x 10 + 5 x 7 as well. So that a cell just falls below rule 2 is not seen, save with a
 --             probability below one in a hundred (measured in tests/sql/analytics/test_release.py).
 --          5. Weeks are closed when they are released, do not overlap, and are never released again: not after somebody opted
---             out or was erased, for that difference would be them.
+--             out or was erased, for that difference would be them. Nor after a restore: backups leave events out.
 --          Over several weeks these bounds add up, as they do for every release about the same people.
 -- Caller:  housekeeping, before old partitions are dropped.
 -- Errors:  none.

@@ -569,7 +569,10 @@ language sql stable security invoker set search_path = '' as $$
                      'keys of pseudonyms whose day is over')
     || private.fault_list('would be in backups', array(
       select c.relname::text from pg_class c where c.oid in ('private.usage_keys'::regclass, 'private.usage_calls'::regclass)
-        and c.relpersistence <> 'u')),
+        and c.relpersistence <> 'u'
+      union
+      select n from unnest(array['usage_keys', 'usage_calls', 'usage_events', 'usage_day_counts']) n
+      where not exists (select from private.backup_exclusions x where x.relation = 'private.' || n))),
     jsonb_build_object('keys', count(*), 'newest_week', (select max(r.week) from private.usage_releases r)))
   from private.usage_keys k
 $$;
@@ -613,7 +616,7 @@ $$;
 comment on function private.attest_aggregates_trace_to_nobody(timestamptz) is 'P8.4';
 
 insert into private.promise_checks (id, promise_id, runs_in, enforced_by) values
-  ('usage_is_anonymised', 'P1.7', 'database', 'Usage is stored under a pseudonym of one day, whose key is destroyed when the day is over and is in no backup; then it is counted.'),
+  ('usage_is_anonymised', 'P1.7', 'database', 'Usage is stored under a pseudonym of one day, whose key is destroyed when the day is over; then it is counted. Neither key nor events are in any backup.'),
   ('usage_names_nobody', 'P5.2', 'database', 'An event is a day, a pseudonym and a name from a list; an opt-out is asked for with every event, and deletes those of today.'),
   ('aggregates_trace_to_nobody', 'P8.4', 'database', 'A week is released once, when it is over: rounded, with noise, from ten people on, each counted once a day; triggers keep it unchanged.');
 

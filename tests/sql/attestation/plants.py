@@ -53,6 +53,7 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "usage_is_anonymised": (
         "alter table private.usage_keys set logged",
+        "delete from private.backup_exclusions where relation = 'private.usage_events'",
         "insert into private.usage_keys values ((now() - interval '26 hours')::date, sha256('k'))",
         "delete from private.housekeeping_tasks where task = 'count_usage'",
         _function(
