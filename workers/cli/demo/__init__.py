@@ -17,7 +17,7 @@ from rich.console import Console
 
 from nexora_client import NexoraError
 from workers.cli.browser import BrowserStoppedError
-from workers.cli.demo import accounts, connecting, posts
+from workers.cli.demo import accounts, backups, connecting, posts, rights
 from workers.cli.demo.report import write_report
 from workers.cli.demo.stage import File, Input, Stage
 from workers.cli.demo.steps import DemoFailedError, Steps
@@ -51,13 +51,14 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as fault:
         console.print(f"[red]{fault}[/red]")
         return 2
+    attestation = args.report.with_name("attestation.html")
     steps = Steps(console)
     (ROOT / ".nexora").mkdir(exist_ok=True)
     state = Path(tempfile.mkdtemp(prefix="demo-", dir=ROOT / ".nexora"))
     try:
         steps.begin("Start: Postgres, the API, the sandbox of the platforms, one worker")
         with LocalService(state, durable=False, progress=steps.note) as service:
-            play(Stage(service, steps, given))
+            play(Stage(service, steps, given), attestation)
             write_report(args.report, service.sandbox.url, steps)
     except (DemoFailedError, BrowserStoppedError, NexoraError) as error:
         console.print(f"\n[red]The demo stopped: {error}[/red]")
@@ -65,13 +66,14 @@ def run(args: argparse.Namespace) -> int:
     finally:
         shutil.rmtree(state, ignore_errors=True)
     console.print(
-        f"\n[green bold]{steps.held} checks held.[/green bold] Posts as the platforms got them: {args.report}"
+        f"\n[green bold]{steps.held} checks held.[/green bold] Posts as the platforms got them: {args.report}\n"
+        f"The privacy policy, attested: {attestation}"
     )
     return 0
 
 
-def play(stage: Stage) -> None:
-    """Every scene in order.
+def play(stage: Stage, attestation: Path) -> None:
+    """Every scene in order; `attestation` is where the proof goes.
 
     Raises:
         DemoFailedError: something did not hold.
@@ -82,11 +84,19 @@ def play(stage: Stage) -> None:
     picture_post = posts.publish_a_picture(stage)
     posts.publish_a_film(stage)
     posts.publish_a_thread(stage)
+    bob = accounts.try_as_somebody_else(stage, picture_post)
+    leaving = rights.delete_account(stage, bob)
+    export = rights.ask_for_everything(stage)
+    backup = backups.begin(stage)
     posts.lose_an_answer(stage)
+    rights.fetch_everything(stage, export)
+    rights.see_it_done(stage, leaving)
+    backups.see_it_restored(stage, backup)
     connecting.break_and_repair(stage)
-    accounts.try_as_somebody_else(stage, picture_post)
     connecting.disconnect(stage)
     accounts.change_password(stage)
+    rights.see_what_is_left(stage, leaving)
+    rights.prove_the_promises(stage, attestation)
 
 
 def _text(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from nexora_client import NexoraError, Post
+from nexora_client import NexoraClient, NexoraError, Post
 from nexora_client.errors import NotSignedIn, TooYoung
 from workers.cli.demo.stage import PASSWORD, Stage
 
@@ -30,8 +30,8 @@ def sign_up(stage: Stage) -> None:
     stage.service.control.add_person("ada", "Ada Lakes", "adafilms", "Films one lake, every dawn")
 
 
-def try_as_somebody_else(stage: Stage, post: Post) -> None:
-    """What is Ada's does not exist for Bob (P3.6)."""
+def try_as_somebody_else(stage: Stage, post: Post) -> NexoraClient:
+    """What is Ada's does not exist for Bob (P3.6). Answers his client."""
     stage.steps.begin("Bob, signed in as well, looks for what is Ada's")
     bob = stage.client()
     bob.account.sign_up(f"bob.{stage.email}", PASSWORD, date(1985, 1, 1))
@@ -43,6 +43,7 @@ def try_as_somebody_else(stage: Stage, post: Post) -> None:
         stage.steps.check(f"publishing her post: {type(refusal).__name__}, as if it did not exist", True)
     else:
         stage.steps.check("publishing her post is refused", False)
+    return bob
 
 
 def change_password(stage: Stage) -> None:
