@@ -67,7 +67,7 @@ select private.register_data(r, 'none', 'security', 'keep_nonpersonal', jsonb_bu
   ('private.backup_drills', 'id drilled_at backup_id taken_at passed row_count file_count erased_count code', '{}'),
   ('private.restores', 'backup_id taken_at restored_at erased_count reopened_count cancelled_count unconfirmed_count', '{}')) x (r, c, n);
 select private.register_data('private.erasure_tombstones', 'none', 'legal_duty', 'keep_nonpersonal',
-  '{"system.operations": "erasure_id tag_key subject_tag state requested_at changed_at ended_at copied_state"}', p_retain_for => '35 days', p_anchor => 'closed');
+  '{"system.operations": "erasure_id tag_key subject_tag state requested_at changed_at ended_at copied_state missing_at"}', p_retain_for => '35 days', p_anchor => 'closed');
 select private.register_data('storage.backups', 'json:contents', 'security', 'expire', '{"user.content": "*"}',
   p_retain_for => '35 days', p_anchor => 'created', p_kind => 'bucket',
   p_notes => '{"*": "Backups, encrypted, and the copy of erasures; erasures are replayed when one is restored (P3.2, P8.2)."}');

@@ -16,6 +16,7 @@ create table private.erasure_tombstones (
   changed_at timestamptz not null,
   ended_at timestamptz,
   copied_state text,
+  missing_at timestamptz,
   constraint state_is_known check (state in ('requested', 'completed', 'cancelled', 'gone')),
   constraint ended_says_when check ((state = 'requested') = (ended_at is null)),
   constraint tag_and_key_have_256_bits check (subject_tag ~ '^[0-9a-f]{64}$' and tag_key ~ '^[0-9a-f]{64}$'),
@@ -27,6 +28,7 @@ create index erasure_tombstones_pending_idx on private.erasure_tombstones (chang
 comment on table private.erasure_tombstones is 'What has to be known outside the database of an erasure, until it is copied there.';
 comment on column private.erasure_tombstones.tag_key is 'Random key of this request alone.';
 comment on column private.erasure_tombstones.subject_tag is 'HMAC-SHA-256 of the person''s id under that key: what the ledger calls them.';
+comment on column private.erasure_tombstones.missing_at is 'Since when its copy, which alone has the key, is not where it was put.';
 comment on column private.erasure_tombstones.state is 'gone: the copy outside is to be destroyed.';
 
 create function private.subject_tag(p_tag_key text, p_person uuid) returns text
@@ -82,6 +84,22 @@ end;
 $$;
 comment on function private.confirm_tombstones(jsonb) is 'Body of worker.confirm_tombstones().';
 
+-- One whose key is here still is simply written again; for the others somebody has to find the file.
+create function private.reconcile_tombstones(p_copied uuid[], p_now timestamptz default now()) returns bigint
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  update private.erasure_tombstones t set copied_state = null
+    where t.copied_state is not null and t.tag_key is not null and t.erasure_id <> all (p_copied);
+  update private.erasure_tombstones t set missing_at = case when t.erasure_id <> all (p_copied) then p_now end
+    where t.tag_key is null and t.state <> 'gone' and (t.missing_at is null) = (t.erasure_id <> all (p_copied));
+  select count(*) into v_count from private.erasure_tombstones t where t.missing_at is not null;
+  return v_count;
+end;
+$$;
+comment on function private.reconcile_tombstones(uuid[], timestamptz) is 'Body of worker.reconcile_tombstones().';
+
 create function worker.pending_tombstones(p_limit int)
 returns table (erasure_id uuid, state text, tag_key text, subject_tag text, requested_at timestamptz, ended_at timestamptz)
 language sql stable security invoker set search_path = '' as $$
@@ -97,7 +115,15 @@ $$;
 comment on function worker.confirm_tombstones(jsonb) is
   'Reports copies that were written or destroyed: [{erasure_id, state}]. With the last one the database forgets the key.';
 
+create function worker.reconcile_tombstones(p_copied uuid[]) returns bigint
+language sql volatile security invoker set search_path = '' as $$
+  select private.reconcile_tombstones(p_copied)
+$$;
+comment on function worker.reconcile_tombstones(uuid[]) is
+  'Compares with the copies that lie there; answers how many are missing and cannot be written again: a restore would bring those people back.';
+
 insert into private.definer_ledger (function_name, reason) values
+  ('private.reconcile_tombstones', 'Changes tombstones, on which service_role has no rights.'),
   ('private.tg_erasures__note_tombstone', 'Writes for whoever asks for, or carries out, an erasure; they have no rights on the table.'),
   ('private.pending_tombstones', 'Reads tombstones, on which service_role has no rights.'),
   ('private.confirm_tombstones', 'Changes tombstones, on which service_role has no rights.');

@@ -43,6 +43,8 @@ language sql stable security invoker set search_path = '' as $$
     || private.fault((select count(*) from private.erasure_tombstones t where t.copied_state is distinct from t.state
          and t.changed_at < p_now - interval '26 hours' and exists (select from private.backups k where k.purged_at is null)),
          'erasures that are not copied out of the database')
+    || private.fault((select count(*) from private.erasure_tombstones t where t.missing_at is not null),
+         'copies of erasures that are not where they were put')
     || private.fault((select count(*) from private.erasure_tombstones t where t.ended_at < p_now - interval '37 days'),
          'tags of erased people that outlive the backups'),
     jsonb_build_object('days_after_request', 30 + 35, 'next_purge', min(b.expires_at),

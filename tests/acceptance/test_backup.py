@@ -149,7 +149,7 @@ async def story(
     assert await copy_tombstones(source, VAULT, place) == 1
     await purge_backups(source, place)
     backup = open_backup(VAULT, folder / made.file_name, silent)
-    tombstones = list(read_tombstones(VAULT, folder / "erasures"))
+    tombstones = read_tombstones(VAULT, folder / "erasures", backup.taken_at).erasures
     project = Project(stack, template_db)
     try:
         done = await restore(VAULT, backup, project.target, tombstones, silent)
@@ -277,7 +277,7 @@ async def test_a_failure_leaves_nothing_and_a_drill_says_so(
     await project.end()
     (tmp_path / "none").mkdir()
     code = await drill(story.source, VAULT, story.backup, tmp_path / "none", story.project.target)
-    assert code == "RestoreError"
+    assert code == "TombstoneError"
     with psycopg.connect(story.source_url) as db:
         drilled = db.execute("select passed, code from private.backup_drills").fetchall()
-    assert drilled == [(False, "RestoreError")]
+    assert drilled == [(False, "TombstoneError")]

@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder", nargs="?", type=Path, help="for fetch: where the newest backup is copied to"
     )
     parser.add_argument(
-        "--to", metavar="FOLDER|bucket", help="where backups lie; NEXORA_BACKUP_TO unless it is given"
+        "--to",
+        metavar="FOLDER|bucket",
+        help="where backups lie; NEXORA_BACKUP_TO unless it is given. The copy of erasures is always at the latter",
     )
 
 
@@ -74,36 +76,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace) -> int:
-    settings = gateway_settings(args.to)
-    vault = vault_of(settings)
+    settings = gateway_settings()
     gateway = Gateway.open(settings)
     try:
-        if settings.backup_to is None:
+        home = None if settings.backup_to is None else place_at(settings.backup_to, gateway)
+        place = home if args.to is None else place_at(args.to, gateway)
+        if place is None:
             raise ConfigurationError("NEXORA_BACKUP_TO", "is not set; or say where with --to")
-        place = place_at(settings.backup_to, gateway)
-        if args.action == "make":
-            return await _make(gateway, vault, place, settings)
-        if args.action == "purge":
-            await copy_tombstones(gateway, vault, place)
-            _console.print(f"{await purge_backups(gateway, place)} files were removed")
-            return 0
-        if args.action == "list":
-            return await _list(place)
-        if args.action == "fetch":
-            return await _fetch(place, args.folder)
-        return await _drill(gateway, vault, place)
+        return await _Command(gateway, vault_of(settings), place, home, settings).run(args)
     finally:
         await gateway.aclose()
 
 
-def gateway_settings(backup_to: str | None = None) -> WorkerSettings:
+def gateway_settings() -> WorkerSettings:
     """The settings of a worker, without the address that only its web server needs."""
-    given = (
-        {}
-        if backup_to is None
-        else {"backup_to": backup_to if backup_to == "bucket" else str(Path(backup_to).resolve())}
-    )
-    return load(WorkerSettings, public_url="http://127.0.0.1", **given)
+    return load(WorkerSettings, public_url="http://127.0.0.1")
 
 
 def vault_of(settings: WorkerSettings) -> Vault:
@@ -118,28 +105,89 @@ def vault_of(settings: WorkerSettings) -> Vault:
         raise ConfigurationError("NEXORA_TOKEN_KEYRING", str(error)) from error
 
 
-async def _make(gateway: Gateway, vault: Vault, place: Place, settings: WorkerSettings) -> int:
-    if settings.supabase_db_url is None:
-        raise ConfigurationError("SUPABASE_DB_URL", "is not set")
-    source = BackupSource(settings.supabase_db_url.get_secret_value(), MIGRATIONS, commit_of(ROOT))
-    await copy_tombstones(gateway, vault, place)
-    with _console.status("dumping rows") as status:
-        made = await make_backup(
-            gateway,
-            vault,
-            place,
-            source,
-            progress=lambda size, files: status.update(f"{size / _MIB:.0f} MiB, {files} files"),
+class _Command:
+    """One call of `backup`. home: where the copy of erasures is kept."""
+
+    def __init__(
+        self, gateway: Gateway, vault: Vault, place: Place, home: Place | None, settings: WorkerSettings
+    ) -> None:
+        self._gateway = gateway
+        self._vault = vault
+        self._place = place
+        self._home = home
+        self._settings = settings
+
+    async def run(self, args: argparse.Namespace) -> int:
+        """Run the action; answers the exit code."""
+        if args.action == "make":
+            return await self._make()
+        if args.action == "purge":
+            await self._copy_erasures()
+            _console.print(f"{await purge_backups(self._gateway, self._place)} files were removed")
+            return 0
+        if args.action == "list":
+            for file in await backups_at(self._place):
+                _console.print(f"{file.name}  {file.size / _MIB:.1f} MiB")
+            return 0
+        if args.action == "fetch":
+            if args.folder is None:
+                raise ConfigurationError("folder", "say where to: ./nexora backup fetch FOLDER")
+            _console.print(f"{await self._fetch(args.folder)}, with the copy of erasures beside it")
+            return 0
+        return await self._drill()
+
+    async def _copy_erasures(self) -> None:
+        if self._home is not None:
+            await copy_tombstones(self._gateway, self._vault, self._home)
+
+    async def _make(self) -> int:
+        if self._settings.supabase_db_url is None:
+            raise ConfigurationError("SUPABASE_DB_URL", "is not set")
+        url = self._settings.supabase_db_url.get_secret_value()
+        with _console.status("dumping rows") as status:
+            made = await make_backup(
+                self._gateway,
+                self._vault,
+                self._place,
+                BackupSource(url, MIGRATIONS, commit_of(ROOT)),
+                progress=lambda size, files: status.update(f"{size / _MIB:.0f} MiB, {files} files"),
+            )
+        if made is None:
+            return 0
+        await self._copy_erasures()
+        await purge_backups(self._gateway, self._place)
+        gone = f", {made.omitted} were gone before they were read" if made.omitted else ""
+        _console.print(
+            f"{made.file_name}: {made.size_bytes / _MIB:.1f} MiB, {made.files} files{gone}, {made.seconds:.1f} s; "
+            f"gone on {made.expires_at:%Y-%m-%d}"
         )
-    if made is None:
+        if self._home is None:
+            _console.print(
+                "[yellow]erasures are not copied[/]: NEXORA_BACKUP_TO says where, and a restore needs them"
+            )
         return 0
-    await purge_backups(gateway, place)
-    gone = f", {made.omitted} were gone before they were read" if made.omitted else ""
-    _console.print(
-        f"{made.file_name}: {made.size_bytes / _MIB:.1f} MiB, {made.files} files{gone}, {made.seconds:.1f} s; "
-        f"gone on {made.expires_at:%Y-%m-%d}"
-    )
-    return 0
+
+    async def _fetch(self, folder: Path) -> Path:
+        if self._home is None:
+            raise ConfigurationError("NEXORA_BACKUP_TO", "is not set: it says where the copy of erasures is")
+        found = await backups_at(self._place)
+        if not found:
+            raise RestoreError("there is no backup")
+        try:
+            await self._copy_erasures()
+        except GatewayError:  # the database may be what has to be restored
+            _console.print("[yellow]the copy of erasures could not be brought up to date[/]")
+        return await fetched(self._place, self._home, found[-1], folder)
+
+    async def _drill(self) -> int:
+        with tempfile.TemporaryDirectory(prefix="nexora-drill-") as folder:
+            path = await self._fetch(Path(folder))
+            backup = open_backup(self._vault, path, lambda _step, _count: None)
+            async with _project() as target:
+                code = await drill(self._gateway, self._vault, backup, Path(folder) / FOLDER, target)
+        said = "the backup can be restored" if code is None else f"[bold red]the drill failed:[/] {code}"
+        _console.print(said)
+        return 0 if code is None else 1
 
 
 async def backups_at(place: Place) -> list[ListedFile]:
@@ -147,47 +195,14 @@ async def backups_at(place: Place) -> list[ListedFile]:
     return [file for file in await place.files("") if file.name.endswith(".nxb")]
 
 
-async def _list(place: Place) -> int:
-    for file in await backups_at(place):
-        _console.print(f"{file.name}  {file.size / _MIB:.1f} MiB")
-    return 0
-
-
-async def _newest(place: Place) -> ListedFile:
-    found = await backups_at(place)
-    if not found:
-        raise RestoreError("there is no backup")
-    return found[-1]
-
-
-async def _fetch(place: Place, folder: Path | None) -> int:
-    if folder is None:
-        raise ConfigurationError("folder", "say where to: ./nexora backup fetch FOLDER")
-    path = await fetched(place, await _newest(place), folder)
-    _console.print(f"{path}, with the copy of erasures beside it")
-    return 0
-
-
-async def fetched(place: Place, newest: ListedFile, folder: Path) -> Path:
+async def fetched(place: Place, home: Place, newest: ListedFile, folder: Path) -> Path:
     """Copy a backup and the copy of erasures into a folder; answers the path of the backup."""
     target = FolderPlace(folder)
-    await asyncio.to_thread((folder / FOLDER).mkdir, parents=True, exist_ok=True)
-    for file in await place.files(FOLDER):
+    for file in await home.files(FOLDER):
         name = f"{FOLDER}/{file.name}"
-        await target.store(name, place.read(name, file.size))
+        await target.store(name, home.read(name, file.size))
     await target.store(newest.name, place.read(newest.name, newest.size))
     return folder / newest.name
-
-
-async def _drill(gateway: Gateway, vault: Vault, place: Place) -> int:
-    newest = await _newest(place)
-    with tempfile.TemporaryDirectory(prefix="nexora-drill-") as folder:
-        path = await fetched(place, newest, Path(folder))
-        backup = open_backup(vault, path, lambda _step, _count: None)
-        async with _project() as target:
-            code = await drill(gateway, vault, backup, Path(folder) / FOLDER, target)
-    _console.print("the backup can be restored" if code is None else f"[bold red]the drill failed:[/] {code}")
-    return 0 if code is None else 1
 
 
 async def back_up_and_drill(databases: scratch.Scratch, settings: WorkerSettings) -> str | None:
@@ -198,9 +213,9 @@ async def back_up_and_drill(databases: scratch.Scratch, settings: WorkerSettings
         with tempfile.TemporaryDirectory(prefix="nexora-backup-") as folder:
             place = FolderPlace(Path(folder))
             source = BackupSource(settings.supabase_db_url.get_secret_value(), MIGRATIONS, commit_of(ROOT))
-            await copy_tombstones(gateway, vault, place)
             made = await make_backup(gateway, vault, place, source)
             assert made is not None  # noqa: S101  asked for by hand
+            await copy_tombstones(gateway, vault, place)
             backup = open_backup(vault, Path(folder, made.file_name), lambda _step, _count: None)
             async with empty_project(databases, "drill") as target:
                 return await drill(gateway, vault, backup, Path(folder, FOLDER), target)
@@ -254,9 +269,8 @@ async def drill(
     """
     done, code = Restored(0, 0, 0, 0, 0, 0, 0), None
     try:
-        done = await restore(
-            vault, backup, target, list(read_tombstones(vault, erasures)), lambda _step, _count: None
-        )
+        tombstones = read_tombstones(vault, erasures, backup.taken_at)
+        done = await restore(vault, backup, target, tombstones.erasures, lambda _step, _count: None)
         code = _fault(backup, done, target.database_url)
     except FAULTS as error:
         code = str(getattr(error, "code", type(error).__name__))

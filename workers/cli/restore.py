@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.status import Status
 
 from workers.cli.backup import FAULTS, gateway_settings, vault_of
-from workers.cli.restoring import Restored, RestoreError, Target, open_backup, restore
+from workers.cli.restoring import Restored, Target, open_backup, restore
 from workers.gateway import Gateway
 from workers.jobs.backup import FOLDER, read_tombstones
 from workers.schema import tools
@@ -54,22 +54,19 @@ async def _run(args: argparse.Namespace) -> int:
     settings = gateway_settings()
     vault = vault_of(settings)
     erasures = args.erasures or args.file.resolve().parent / FOLDER
-    if not erasures.is_dir():
-        raise RestoreError(
-            f"the copy of erasures is not at {erasures}: without it, people who were erased since would come back. "
-            "Say where it is with --erasures."
-        )
     gateway = Gateway.open(settings)
     try:
         with _console.status("opening the backup") as status:
             progress = _Progress(status)
             backup = open_backup(vault, args.file, progress)
             status.update("the backup is whole")
+            tombstones = read_tombstones(vault, erasures, backup.taken_at)
             target = Target(args.into, None if args.without_files else gateway, tools.push)
-            done = await restore(vault, backup, target, list(read_tombstones(vault, erasures)), progress)
+            done = await restore(vault, backup, target, tombstones.erasures, progress)
     finally:
         await gateway.aclose()
     _console.print(f"restored to {backup.taken_at:%Y-%m-%d %H:%M:%S} UTC")
+    _console.print(f"erasures are known up to {tombstones.copied_at:%Y-%m-%d %H:%M:%S} UTC")
     for line in _lines(done):
         _console.print(line)
     _console.print("[green]the project is open[/]: start a worker, and point the front end to it")

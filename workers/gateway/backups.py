@@ -152,6 +152,13 @@ class BackupCalls(Caller):
         told = [{"erasure_id": str(one.erasure_id), "state": one.state} for one in done]
         await self._call("confirm_tombstones", {"p_done": told}, repeat=True)
 
+    async def reconcile_tombstones(self, copied: Sequence[UUID]) -> int:
+        """Compare with the copies that lie there; answers how many are missing for good. Repeat: harmless."""
+        data = await self._call(
+            "reconcile_tombstones", {"p_copied": [str(one) for one in copied]}, repeat=True
+        )
+        return scalar("reconcile_tombstones", int, data)
+
     async def upload_file(
         self, bucket_id: str, name: str, content: AsyncIterator[bytes], mime_type: str
     ) -> None:

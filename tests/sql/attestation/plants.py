@@ -375,6 +375,10 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
         "delete from private.housekeeping_tasks where task = 'forget_tombstones'",
         "insert into private.erasures (state, requested_at, grace_until, due_at, was_locked, ended_at) "
         "values ('completed', now(), now(), now() + interval '720 hours', false, now()); "
+        "insert into private.erasure_tombstones (erasure_id, subject_tag, state, requested_at, changed_at, ended_at, copied_state, missing_at) "
+        "select id, repeat('0', 64), 'completed', now(), now(), now(), 'completed', now() from private.erasures",
+        "insert into private.erasures (state, requested_at, grace_until, due_at, was_locked, ended_at) "
+        "values ('completed', now(), now(), now() + interval '720 hours', false, now()); "
         "insert into private.erasure_tombstones (erasure_id, subject_tag, state, requested_at, changed_at, ended_at, copied_state) "
         "select id, repeat('0', 64), 'completed', now(), now(), now() - interval '38 days', 'completed' from private.erasures",
     ),

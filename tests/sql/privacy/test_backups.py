@@ -175,6 +175,25 @@ def test_the_copy_goes_with_the_last_backup_that_may_hold_the_person(db: Connect
     assert scalar(db, "select count(*) from private.erasure_tombstones") == 0
 
 
+def test_a_copy_that_is_gone_is_written_again_or_missed(db: Connection) -> None:
+    """Its key is here until the erasure has ended; after that the copy alone has it."""
+    person = create_person(db)
+    at = erasing.now(db)
+    erasure = erasing.request(db, person)
+    confirm(db, pending(db))
+
+    def reconciled(*copied: uuid.UUID) -> int:
+        missing: int = scalar(db, "select private.reconcile_tombstones(%s, %s)", list(copied), at)
+        return missing
+
+    assert (reconciled(erasure), pending(db)) == (0, [])
+    assert reconciled() == 0
+    assert [one["state"] for one in pending(db)] == ["requested"]
+    erasing.run(db, erasure, at + erasing.GRACE)
+    confirm(db, pending(db))
+    assert [reconciled(erasure), reconciled(), reconciled(), reconciled(erasure)] == [0, 1, 1, 0]
+
+
 def settle(db: Connection, *tombstones: dict[str, Any]) -> dict[str, int]:
     found: dict[str, int] = scalar(
         db,

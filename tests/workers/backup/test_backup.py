@@ -55,6 +55,7 @@ class Database:
         self.to_purge: list[str] = []
         self.tombstones: list[Tombstone] = []
         self.bucket: dict[str, bytes] = {}
+        self.copied: list[list[uuid.UUID]] = []
         self.gone: set[str] = set()
         self.excluded: tuple[str, ...] = ("private.token_vault",)
         self.migrations: tuple[str, ...] | None = None
@@ -90,6 +91,10 @@ class Database:
 
     async def confirm_tombstones(self, done: Sequence[Tombstone]) -> None:
         self.tombstones = [one for one in self.tombstones if one not in done]
+
+    async def reconcile_tombstones(self, copied: Sequence[uuid.UUID]) -> int:
+        self.copied.append(list(copied))
+        return 0
 
     async def sign_file(self, bucket_id: str, object_name: str, seconds: int) -> str:
         return object_name
@@ -236,32 +241,57 @@ async def test_a_checkout_that_is_older_than_the_database_makes_no_backup(
     ]
 
 
+ERASURE = uuid.UUID(int=7)
+
+
 def _tombstone(state: Any) -> Tombstone:
     return Tombstone(
-        erasure_id=uuid.UUID(int=7), state=state, tag_key="1" * 64, subject_tag="2" * 64, requested_at=AT, ended_at=None
-    )  # fmt: skip
+        erasure_id=ERASURE,
+        state=state,
+        tag_key="1" * 64,
+        subject_tag="2" * 64,
+        requested_at=AT,
+        ended_at=None,
+    )
 
 
 async def test_erasures_are_copied_sealed_and_destroyed(tmp_path: Path) -> None:
     """P8.2."""
-    database, place = Database(), FolderPlace(tmp_path)
+    database, place, folder = Database(), FolderPlace(tmp_path), tmp_path / "erasures"
     for state in ("requested", "completed"):
         database.tombstones = [_tombstone(state)]
         assert await copy_tombstones(database, VAULT, place) == 1
         assert database.tombstones == []
-        (one,) = read_tombstones(VAULT, tmp_path / "erasures")
+        (one,) = read_tombstones(VAULT, folder, datetime.now(UTC)).erasures
         assert (one["state"], one["tag_key"], one["requested_at"]) == (state, "1" * 64, AT.isoformat())
-    (file,) = (tmp_path / "erasures").iterdir()
-    assert b"1" * 64 not in file.read_bytes()
-    with pytest.raises(TombstoneError):
-        list(read_tombstones(Vault(Keyring.generate()), tmp_path / "erasures"))
-    moved = file.rename(file.with_name(f"{uuid.UUID(int=8)}.nxe"))
-    with pytest.raises(TombstoneError):
-        list(read_tombstones(VAULT, tmp_path / "erasures"))
-    moved.rename(file)
+    await copy_tombstones(database, VAULT, place)
+    assert database.copied == [[], [ERASURE], [ERASURE]]
     database.tombstones = [_tombstone("gone")]
     await copy_tombstones(database, VAULT, place)
-    assert list(read_tombstones(VAULT, tmp_path / "erasures")) == []
+    assert read_tombstones(VAULT, folder, datetime.now(UTC)).erasures == []
+
+
+async def test_a_copy_of_erasures_that_is_not_sound_restores_nobody(tmp_path: Path) -> None:
+    """P8.2: missing, of another key, with files exchanged, older than the backup."""
+    database, folder = Database(), tmp_path / "erasures"
+
+    def refused(vault: Vault = VAULT, taken_at: datetime = AT) -> str:
+        with pytest.raises(TombstoneError) as error:
+            read_tombstones(vault, folder, taken_at)
+        return str(error.value)
+
+    assert "is not at" in refused()
+    database.tombstones = [_tombstone("completed")]
+    await copy_tombstones(database, VAULT, FolderPlace(tmp_path))
+    file = folder / f"{ERASURE}.nxe"
+    assert b"1" * 64 not in file.read_bytes()
+    assert "does not open" in refused(Vault(Keyring.generate()))
+    assert "older than the backup" in refused(taken_at=datetime.now(UTC) + timedelta(minutes=2))
+    moved = file.rename(file.with_name(f"{uuid.UUID(int=8)}.nxe"))
+    assert "does not open" in refused()
+    moved.unlink()
+    (folder / f"{uuid.UUID(int=0)}.nxe").unlink()
+    assert "is not at" in refused()
 
 
 def test_passwords_and_plain_connections_stay_away_from_command_lines() -> None:

@@ -15,7 +15,13 @@ from workers.jobs.backup.making import (
     run_backups,
 )
 from workers.jobs.backup.places import BUCKET, BucketPlace, FolderPlace, Place, place_at
-from workers.jobs.backup.tombstones import FOLDER, TombstoneError, copy_tombstones, read_tombstones
+from workers.jobs.backup.tombstones import (
+    FOLDER,
+    TombstoneError,
+    Tombstones,
+    copy_tombstones,
+    read_tombstones,
+)
 
 __all__ = [
     "BUCKET",
@@ -30,6 +36,7 @@ __all__ = [
     "MadeBackup",
     "Place",
     "TombstoneError",
+    "Tombstones",
     "client_tool",
     "connection",
     "copy_tombstones",

@@ -106,6 +106,8 @@ async def run_backups(
     try:
         await copy_tombstones(gateway, vault, place)
         made = await make_backup(gateway, vault, place, source, worker_id=worker_id)
+        if made is not None:
+            await copy_tombstones(gateway, vault, place)
         await purge_backups(gateway, place)
     except (GatewayError, DumpError, MigrationMissingError) as error:
         _log.error("backup_failed", code=error.code)
