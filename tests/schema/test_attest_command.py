@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.sql.attestation.test_attest import back_up
 from workers.cli import attest
 from workers.errors import ConfigurationError
 from workers.schema.scratch import Scratch
@@ -20,10 +21,12 @@ DATABASE = "attested"
 
 @pytest.fixture
 def configured(migrated: str, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The environment of a deployment; yields the URL of its database."""
+    """The environment of a deployment with a backup of today; yields the URL of its database."""
     scratch.stack.drop_database(DATABASE)
     scratch.stack.create_database(DATABASE, template=migrated)
     url = scratch.stack.url(DATABASE)
+    with psycopg.connect(url) as connection:
+        back_up(connection)
     for name, value in {
         "SUPABASE_DB_URL": url,
         "SUPABASE_URL": scratch.stack.serve(DATABASE),
@@ -91,7 +94,8 @@ def test_without_a_keyring_it_says_what_it_cannot_prove(
     monkeypatch.delenv("NEXORA_TOKEN_KEYRING")
     code, results = run(tmp_path)
     assert code == 1
-    assert [result["check"] for result in results if result["status"] == "fail"] == ["vault_seals"]
+    failed = {result["check"] for result in results if result["status"] == "fail"}
+    assert failed == {"vault_seals", "backups_are_sealed"}
     assert "not stored" in capsys.readouterr().out
     assert stored(configured) == 0
 
