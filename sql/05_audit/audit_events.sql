@@ -24,7 +24,7 @@ create table private.audit_events (
     and not jsonb_path_exists(
       details, '$.** ? (@.type() == "string" && !(@ like_regex "^[A-Za-z0-9_.:+-]{0,64}$"))'))
 ) partition by range (at);
-create index audit_events_subject_idx on private.audit_events (subject_kind, subject_id, at);
+create index audit_events_subject_idx on private.audit_events (subject_id, at) where subject_id is not null;
 create index audit_events_actor_idx on private.audit_events (actor, at) where actor is not null;
 
 comment on table private.audit_events is 'Append-only record of actions: ids, field names and codes, never contents.';

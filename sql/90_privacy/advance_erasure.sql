@@ -22,10 +22,11 @@ comment on function private.next_erasure_step(private.erasures, timestamptz) is
 create function private.person_files(p_person uuid, p_limit int) returns table (bucket_id text, name text)
 language sql stable security invoker set search_path = '' as $$
   select o.bucket_id, o.name from storage.objects o
-  where o.name like p_person || '/%' or o.owner_id = p_person::text
+  where o.name like p_person || '/%'
   order by o.bucket_id, o.name limit p_limit
 $$;
-comment on function private.person_files(uuid, int) is 'Files in the person''s folders, or uploaded by them.';
+comment on function private.person_files(uuid, int) is
+  'Files in the person''s folders; nobody can upload elsewhere (30_content/buckets).';
 
 -- What the worker has to do: remove files through the Storage API, tell processors. Deleting rows of storage.objects here
 -- would leave the bytes behind.

@@ -1526,24 +1526,54 @@ end;
 $$;
 comment on function private.erase_links(text, uuid, int) is 'Takes a person out of rows that stay; returns how many there were.';
 
--- A row as text shows every column, whatever its type; bytes show as hexadecimal.
+-- Rows that belong to nobody, logs and queues above all, are read to their end; so a row costs no more than it must: ids are
+-- compared as ids, words are looked for with LIKE, and only what that finds is looked at as words. Numbers, times and
+-- enumerations hold no words. Every other type shows as text; bytes as hexadecimal.
+create function private.mention_condition(p_relation text) returns text
+language sql stable security invoker set search_path = '' as $$
+  select coalesce(nullif(concat_ws(' or ',
+    string_agg(format('t.%I = any ($1)', a.attname), ' or ' order by a.attnum) filter (where a.atttypid = 'uuid'::regtype),
+    'case when ' || w.words || ' like any ($2) then ' || w.words || ' ~ $3 end'), ''), 'false')
+  from pg_attribute a
+  cross join lateral (
+    select 'lower(concat_ws('' '', ' || string_agg(format('t.%I', o.attname), ', ' order by o.attnum) || '))' as words
+    from pg_attribute o join pg_type t on t.oid = o.atttypid
+    where o.attrelid = a.attrelid and o.attnum > 0 and not o.attisdropped
+      and t.typcategory not in ('N', 'D', 'T', 'B', 'E') and o.atttypid <> 'uuid'::regtype) w
+  where a.attrelid = p_relation::regclass and a.attnum > 0 and not a.attisdropped
+  group by w.words
+$$;
+comment on function private.mention_condition(text) is
+  'Whether a row t of the relation mentions somebody: $1 their ids, $2 their words as LIKE patterns, $3 as a regular expression.';
+
 create function private.sweep(p_relation text, p_person uuid, p_identifiers text[]) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_where text := private.subject_predicate(split_part(p_relation, '.', 1), split_part(p_relation, '.', 2));
   v_count bigint;
 begin
-  if exists (select from private.data_catalogue d where d.kind = 'column' and d.erase_action = 'nullify'
-             and d.schema_name || '.' || d.relation = p_relation) then
-    v_where := null;  -- its rows stay: no column of them may mention the person
+  if v_where is null or exists (select from private.data_catalogue d where d.kind = 'column' and d.erase_action = 'nullify'
+                                and d.schema_name || '.' || d.relation = p_relation) then
+    -- its rows stay: no column of them may mention the person
+    execute format('select count(*) from (select 1 from %s t where %s limit 1000) x', p_relation, private.mention_condition(p_relation))
+      using array(select private.uuid_or_null(i) from unnest(p_identifiers || p_person::text) i),
+            private.mention_likes(p_identifiers || array(select encode(convert_to(i, 'UTF8'), 'hex') from unnest(p_identifiers) i)),
+            private.mention_pattern(p_identifiers) into v_count;
+  else
+    execute format('select count(*) from (select 1 from %s t where %s limit 1000) x', p_relation, v_where)
+      using p_person into v_count;
   end if;
-  execute format('select count(*) from (select 1 from %s t where %s limit 1000) x', p_relation,
-    coalesce(v_where, 'lower(t::text) ~ $2')) using p_person, private.mention_pattern(p_identifiers) into v_count;
   return v_count;
 end;
 $$;
 comment on function private.sweep(text, uuid, text[]) is
   'How many rows still belong to the person, or, where rows belong to nobody, still mention them; at most 1000 are counted.';
+
+create function private.mention_likes(p_words text[]) returns text[]
+language sql immutable security invoker set search_path = '' as $$
+  select array_agg('%' || regexp_replace(word, '([%_\\])', '\\\1', 'g') || '%') from unnest(p_words) word
+$$;
+comment on function private.mention_likes(text[]) is 'LIKE patterns that find these words, inside others too: what mention_pattern() then looks at.';
 
 -- Whole words only: the id of an account on a platform may be a number that stands inside many others, and an address the
 -- end of somebody else's.
@@ -1558,10 +1588,13 @@ comment on function private.mention_pattern(text[]) is
 
 create function private.erase_traces_of_auth(p_person uuid, p_identifiers text[]) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_words text[] := array(select i from unnest(p_identifiers) i where i = p_person::text or i like '%_@_%');
+  v_likes text[] := private.mention_likes(v_words);
+  v_pattern text := private.mention_pattern(v_words);
 begin
   delete from auth.audit_log_entries e
-    where lower(e.payload::text) ~ private.mention_pattern(array(
-      select i from unnest(p_identifiers) i where i = p_person::text or i like '%_@_%'));
+    where case when lower(e.payload::text) like any (v_likes) then lower(e.payload::text) ~ v_pattern end;
   -- Put together with format(): the checker would look for tables that only the hosted Auth has.
   if to_regclass('auth.saml_relay_states') is not null then
     execute format('delete from auth.%I r where lower(r.for_email) = any ($1)', 'saml_relay_states') using p_identifiers;
@@ -1657,10 +1690,11 @@ comment on function private.next_erasure_step(private.erasures, timestamptz) is
 create function private.person_files(p_person uuid, p_limit int) returns table (bucket_id text, name text)
 language sql stable security invoker set search_path = '' as $$
   select o.bucket_id, o.name from storage.objects o
-  where o.name like p_person || '/%' or o.owner_id = p_person::text
+  where o.name like p_person || '/%'
   order by o.bucket_id, o.name limit p_limit
 $$;
-comment on function private.person_files(uuid, int) is 'Files in the person''s folders, or uploaded by them.';
+comment on function private.person_files(uuid, int) is
+  'Files in the person''s folders; nobody can upload elsewhere (30_content/buckets).';
 
 -- What the worker has to do: remove files through the Storage API, tell processors. Deleting rows of storage.objects here
 -- would leave the bytes behind.

@@ -10,7 +10,7 @@ from workers.bench.figures import Figures
 from workers.bench.plan import Plan
 from workers.bench.scenarios import Scenarios
 
-__all__ = ["Verdict", "verdicts"]
+__all__ = ["Verdict", "at_most", "verdicts"]
 
 _OURS = "nexora, SQL"
 _CLIENT = "nexora, Supabase client"
@@ -85,7 +85,7 @@ def _latency(figures: Figures, run: Scenarios) -> Iterator[Verdict]:
             for system, limit in ((_OURS, 5.0), (_CLIENT, 100.0)):
                 p99 = figures.value(scenario, names.P99, system)
                 if p99 is not None:
-                    yield _at_most(f"{system}, p99, {scenario}", p99, limit, "ms")
+                    yield at_most(f"{system}, p99, {scenario}", p99, limit, "ms")
 
 
 def _pinned(figures: Figures, run: Scenarios) -> Iterator[Verdict]:
@@ -98,13 +98,13 @@ def _pinned(figures: Figures, run: Scenarios) -> Iterator[Verdict]:
 def _idle(figures: Figures, plan: Plan) -> Iterator[Verdict]:
     cost = figures.value(names.idle_name(plan.backlog), names.IDLE50, _OURS)
     if cost is not None:
-        yield _at_most(f"idle claim at {plan.backlog:,} future rows, median", cost, 1.0, "ms")
+        yield at_most(f"idle claim at {plan.backlog:,} future rows, median", cost, 1.0, "ms")
 
 
 def _bloat(figures: Figures, run: Scenarios) -> Iterator[Verdict]:
     ratio = figures.value(run.sustained_name, names.BLOAT, _OURS)
     if ratio is not None:
-        yield _at_most("size of the queue over its live size, under load", ratio, 3.0, "times")
+        yield at_most("size of the queue over its live size, under load", ratio, 3.0, "times")
 
 
 def _at_least(what: str, reached: float, wanted: float, unit: str) -> Verdict:
@@ -113,7 +113,8 @@ def _at_least(what: str, reached: float, wanted: float, unit: str) -> Verdict:
     return Verdict(what, f"≥ {wanted:g} {unit}", f"{reached:.2f} {unit}", is_kept, shortfall)
 
 
-def _at_most(what: str, reached: float, wanted: float, unit: str) -> Verdict:
+def at_most(what: str, reached: float, wanted: float, unit: str) -> Verdict:
+    """A target with an upper bound."""
     is_kept = reached <= wanted
-    shortfall = "" if is_kept else f"{reached / wanted:.1f} times as much"
+    shortfall = "" if is_kept else f"{reached / wanted:.1f} times as much" if wanted else "more than none"
     return Verdict(what, f"≤ {wanted:g} {unit}", f"{reached:.2f} {unit}", is_kept, shortfall)

@@ -24,7 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "backup": "make a backup, list and purge them, prove that they can be restored",
     "restore": "bring a backup back into an empty project",
     "attest": "prove the promises of the privacy policy, and report",
-    "bench": "the benchmarks, side by side with the peers",
+    "bench": "the benchmarks: of the queue, beside its peers, and of privacy",
 }
 """Name and one-line description of each command; its module is `workers.cli.<name>`."""
 

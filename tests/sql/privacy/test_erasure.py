@@ -191,6 +191,25 @@ def test_a_step_that_is_run_again_finds_nothing(db: Connection) -> None:
     assert state_of(db, erasure) == ("completed", None)
 
 
+def test_killed_inside_every_step_the_next_worker_takes_it_up(db: Connection) -> None:
+    """A worker that died before the commit of any step, and one that died between a step and what it asked for."""
+    person = seed_person(db).person
+    erasure = request(db, person)
+    at = now(db) + GRACE
+    state, steps = "erasing", 0
+    while state == "erasing":
+        with db.transaction(force_rollback=True):
+            lost = step(db, erasure, at)
+        assert step(db, erasure, at) == lost
+        state, errands = lost
+        assert errands is None or step(db, erasure, at)[1] == errands
+        if errands is not None:
+            do_errands(db, erasure, errands)
+        steps += 1
+    assert (state, steps > 100) == ("completed", True)
+    assert tables_without_rows_of(db, person.user_id) >= {"posts", "profiles", "billing_invoices"}
+
+
 def test_what_came_in_late_is_found_and_deleted(db: Connection) -> None:
     """Between two steps, something writes about the person: the sweep sees it, and the plan starts over."""
     person = seed_person(db).person
@@ -429,6 +448,32 @@ def test_a_mention_is_a_whole_word(db: Connection, text: str, is_found: bool) ->
     """Somebody else's address or number is nobody's trace."""
     pattern = "select lower(%s) ~ private.mention_pattern(array['ann@people.example', '123456789'])"
     assert scalar(db, pattern, text) is is_found
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"note": "of Ann@people.example, once"},
+        {"doc": '{"who": {"address": "ann@people.example"}}'},
+        {"raw": b"\0ann@people.example\0"},
+        {"tags": ["x", "100%_bc"]},
+        {"person": uuid.UUID(int=7)},
+        {"people": [uuid.UUID(int=7)]},
+        {"kind": "cus_12345678"},
+    ],
+)
+def test_a_mention_is_found_in_a_column_of_any_type(db: Connection, row: dict[str, object]) -> None:
+    identifiers = [str(uuid.UUID(int=7)), "ann@people.example", "cus_12345678", "100%_bc"]
+    db.execute(
+        """create table private.planted (id bigint generated always as identity, note text, doc jsonb, raw bytea,
+             tags text[], person uuid, people uuid[], kind varchar(20), at timestamptz, is_it boolean)"""
+    )
+    sweep = "select private.sweep('private.planted', %s, %s)"
+    db.execute("insert into private.planted (note, doc, raw) values ('joann@people.example', '{}', '')")
+    assert scalar(db, sweep, uuid.UUID(int=7), identifiers) == 0
+    ((column, value),) = row.items()
+    db.execute(f"insert into private.planted ({column}) values (%s)", (value,))
+    assert scalar(db, sweep, uuid.UUID(int=7), identifiers) == 1
 
 
 def test_a_step_and_a_cancellation_at_the_same_moment(db_url: str) -> None:
