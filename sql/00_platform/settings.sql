@@ -24,9 +24,14 @@ comment on function private.setting(text) is 'The value of a setting, NULL when 
 
 create function private.setting_interval(p_key text) returns interval
 language sql stable security invoker set search_path = '' as $$
-  select (s.value #>> '{}')::interval from private.settings s where s.key = p_key
+  select make_interval(months => m.months, secs => extract(epoch from i.value - make_interval(months => m.months)))
+  from private.settings s
+  cross join lateral (select (s.value #>> '{}')::interval as value) i
+  cross join lateral (select (extract(year from i.value) * 12 + extract(month from i.value))::int as months) m
+  where s.key = p_key
 $$;
-comment on function private.setting_interval(text) is 'A setting that is a duration.';
+comment on function private.setting_interval(text) is
+  'A setting that is a duration; its days have 24 hours, where a local day may have 23.';
 
 create function private.setting_int(p_key text) returns int
 language sql stable security invoker set search_path = '' as $$
