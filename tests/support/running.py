@@ -42,7 +42,7 @@ def new_keyring() -> str:
 KEYRING = new_keyring()
 # Every worker is a process of its own, forked from one that has imported everything: importing takes a second.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["workers.cli.main", "workers.process", "pytest"])
+_FORKS.set_forkserver_preload(["tests.support.preloaded", "pytest"])
 
 
 @dataclass
