@@ -188,7 +188,8 @@ begin
   v_row.unconfirmed_count := private.distrust_restored(p_now);
   for v_one in
     select t.body, t.body ->> 'state' as state, u.id as person, e.id as erasure
-    from jsonb_array_elements(p_tombstones) as t (body)
+    from (select b from jsonb_array_elements(p_tombstones) b -- who was gone before the backup is not in it
+          where coalesce((b ->> 'ended_at')::timestamptz, 'infinity') > v_row.taken_at - interval '1 hour') as t (body)
     left join auth.users u on t.body ->> 'state' <> 'cancelled' and private.subject_tag(t.body ->> 'tag_key', u.id) = t.body ->> 'subject_tag'
     left join private.erasures e on e.id = (t.body ->> 'erasure_id')::uuid
     where u.id is not null or e.id is not null

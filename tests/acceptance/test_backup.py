@@ -8,7 +8,9 @@ plain, encoded and hashed forms, and compared row by row with what the other has
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
+import sys
 import uuid
 import zlib
 from collections.abc import AsyncIterator
@@ -30,6 +32,7 @@ from workers.embedded import Stack
 from workers.gateway import Gateway
 from workers.jobs.backup import (
     BackupSource,
+    BucketPlace,
     DumpError,
     FolderPlace,
     client_tool,
@@ -40,7 +43,7 @@ from workers.jobs.backup import (
     read_tombstones,
 )
 from workers.settings import WorkerSettings, load
-from workers.vault import Keyring, StreamOpener, Vault
+from workers.vault import Keyring, StreamOpener, Vault, new_keyring_json
 
 pytestmark = pytest.mark.anyio
 
@@ -250,6 +253,57 @@ async def test_the_other_has_every_row_that_a_backup_holds(story: Story) -> None
         assert target.execute("select count(*) from private.ledger_faults()").fetchone() == (0,)
         owner = target.execute("select owner_id from storage.objects where bucket_id = 'media'").fetchall()
         assert owner == [(str(user),)]
+
+
+async def test_the_private_bucket_is_a_place_like_a_folder(story: Story) -> None:
+    place = BucketPlace(story.source)
+    await place.store("erasures/one.nxe", _picture("one"))
+    await place.store("two.nxb", _picture("two"))
+    assert [file.name for file in await place.files("")] == ["two.nxb"]
+    (one,) = await place.files("erasures")
+    assert b"".join([block async for block in place.read("erasures/one.nxe", one.size)]) == b"\x89PNGone"
+    await place.remove(["two.nxb", "erasures/one.nxe", "never there"])
+    assert await place.files("erasures") == await place.files("") == []
+    listed = await story.source.list_backup_files(("", ""), 10)
+    assert {file.bucket_id for file in listed} == {"media"}  # no backup holds backups
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_large_project_is_backed_up_in_little_memory(story: Story, api: Api, tmp_path: Path) -> None:
+    """Half a gigabyte of files and rows, under 200 MB."""
+
+    async def film() -> AsyncIterator[bytes]:
+        for _ in range(500):
+            yield bytes(1_000_000)
+
+    user = story.stays.person.user_id
+    await story.source.upload_file("media", f"{user}/film.mp4", film(), "video/mp4")
+    with psycopg.connect(api.admin_url) as admin:
+        admin.execute(
+            """insert into public.scripts (user_id, title, body)
+               select %s, 'T', repeat(md5(n::text), 100) from generate_series(1, 50000) n""",
+            (user,),
+        )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "SUPABASE_URL": api.url,
+        "SUPABASE_SECRET_KEY": api.secret_key,
+        "SUPABASE_DB_URL": api.db_url,
+        "NEXORA_TOKEN_KEYRING": new_keyring_json(),
+        "NEXORA_BACKUP_TO": str(tmp_path),
+    }
+    assert _backed_up_in(environment) < 200_000_000
+    assert sum(file.size for file in await FolderPlace(tmp_path).files("")) > 500_000_000
+
+
+def _backed_up_in(environment: dict[str, str]) -> int:
+    """Runs `./nexora backup`; answers the most memory that it or a program of it had, in bytes."""
+    made = subprocess.Popen([sys.executable, "-m", "workers", "backup"], cwd=ROOT, env=environment)
+    _, status, used = os.wait4(made.pid, 0)
+    made.returncode = os.waitstatus_to_exitcode(status)
+    assert made.returncode == 0
+    return used.ru_maxrss * 1024
 
 
 async def test_a_target_that_is_not_empty_is_refused(story: Story) -> None:

@@ -29,7 +29,7 @@ from workers.vault import StreamError, StreamOpener, Vault
 __all__ = ["FileStore", "Opened", "RestoreError", "Restored", "Target", "open_backup", "restore"]
 
 _BATCH: Final = 100
-_UNPACKED: Final = 1 << 22  # rows that repeat themselves come out many times as long
+_UNPACKED: Final = 1 << 20  # rows that repeat themselves come out many times as long
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OURS: Final = ["public", "private", "worker", "retained"]
 

@@ -181,6 +181,21 @@ def test_mail_goes_through_resend_the_sandbox_or_nowhere(monkeypatch: pytest.Mon
     assert SECRET not in repr(account)
 
 
+def test_backups_go_to_a_place_that_is_named_whole_and_need_the_owners_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for place, url, variable in (
+        ("backups", "postgresql://127.0.0.1/x", "NEXORA_BACKUP_TO"),
+        ("bucket", "", "SUPABASE_DB_URL"),
+    ):
+        _set(monkeypatch, NEEDED | {"NEXORA_BACKUP_TO": place, "SUPABASE_DB_URL": url})
+        with pytest.raises(ConfigurationError) as caught:
+            load(WorkerSettings)
+        assert caught.value.variable == variable
+    _set(monkeypatch, {"NEXORA_BACKUP_TO": "/srv/backups", "SUPABASE_DB_URL": "postgresql://127.0.0.1/x"})
+    assert load(WorkerSettings).backup_to == "/srv/backups"
+
+
 def test_stripe_is_the_real_one_the_sandbox_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, NEEDED)
     assert load(WorkerSettings).stripe_account() is None
