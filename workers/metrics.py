@@ -89,6 +89,11 @@ class Metrics:
             ["age"],
             registry=self.registry,
         )
+        self.backed_up = Gauge(
+            "nexora_backup_timestamp_seconds",
+            "When this process last made a backup, in seconds since 1970.",
+            registry=self.registry,
+        )
         self.attested = Gauge(
             "nexora_attestation_timestamp_seconds",
             "When this process last attested, in seconds since 1970.",

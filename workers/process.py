@@ -27,7 +27,7 @@ from workers.attestation import Surroundings, attest_daily, commit_of
 from workers.errors import AccessRefusedError, ConfigurationError, ContractMismatchError, GatewayError
 from workers.gateway import Gateway
 from workers.jobs import backoff_seconds, pause
-from workers.jobs.backup import BackupSource, Place, place_at, run_backups
+from workers.jobs.backup import BackupSource, Place, keep_tombstones, place_at, run_backups
 from workers.jobs.erasure import OutsideEraser, run_erasures
 from workers.jobs.export import run_exports
 from workers.jobs.housekeeping import run_housekeeping
@@ -236,7 +236,10 @@ class _Worker:
         return await run_mails(self._gateway, self._sender, self._places, worker_id, _MAIL_LIMIT)
 
     async def _erase(self, worker_id: UUID) -> int:
-        return await run_erasures(self._gateway, self._erasers, worker_id, 1)
+        taken = await run_erasures(self._gateway, self._erasers, worker_id, 1)
+        if taken and self._backups is not None:
+            await keep_tombstones(self._gateway, self._vault, self._backups[0])  # P8.2
+        return taken
 
     async def _export(self, worker_id: UUID) -> int:
         return await run_exports(self._gateway, worker_id, 1)
@@ -264,7 +267,8 @@ class _Worker:
         identity = await self.process.identity()
         if identity is not None and self._backups is not None:
             place, source = self._backups
-            await run_backups(self._gateway, self._vault, place, source, identity.worker_id)
+            if await run_backups(self._gateway, self._vault, place, source, identity.worker_id):
+                self._metrics.backed_up.set_to_current_time()
 
     async def _attest(self) -> None:
         await attest_daily(self._gateway, self._surroundings, self._keyring, self._metrics)

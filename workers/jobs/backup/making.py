@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
@@ -22,13 +22,20 @@ from workers.jobs.backup.tombstones import TombstoneGateway, copy_tombstones
 from workers.logs import get_logger
 from workers.vault import StreamSealer, Vault
 
-__all__ = ["BackupGateway", "BackupSource", "MadeBackup", "make_backup", "purge_backups", "run_backups"]
+__all__ = [
+    "BackupGateway",
+    "BackupSource",
+    "MadeBackup",
+    "keep_tombstones",
+    "make_backup",
+    "purge_backups",
+    "run_backups",
+]
 
 _PART: Final = 4 << 20
 _PAGE: Final = 500
 _SIGNED_SECONDS: Final = 3600
 _PARTS_PER_SIGNATURE: Final = 64
-_PARTIAL_KEPT: Final = timedelta(days=2)
 
 _log = get_logger(__name__)
 
@@ -116,6 +123,14 @@ async def run_backups(
     return made is not None
 
 
+async def keep_tombstones(gateway: BackupGateway, vault: Vault, place: Place) -> None:
+    """Copy erasures at once; what fails is logged, and made up for by `run_backups`."""
+    try:
+        await copy_tombstones(gateway, vault, place)
+    except (GatewayError, OSError) as error:
+        _log.warning("tombstones_not_copied", code=getattr(error, "code", type(error).__name__))
+
+
 async def make_backup(
     gateway: BackupGateway,
     vault: Vault,
@@ -175,25 +190,12 @@ async def purge_backups(gateway: BackupGateway, place: Place) -> int:
     Returns:
         How many files went.
     """
-    listed = await place.files("")
-    stale = [file.name for file in listed if _is_left_over(file.name)]
-    expired = await gateway.reconcile_backups(place.location, listed)
-    await place.remove([*stale, *expired])
+    expired = await gateway.reconcile_backups(place.location, await place.files(""))
+    await place.remove(expired)
     if expired:
         await gateway.reconcile_backups(place.location, await place.files(""))
         _log.info("backups_purged", count=len(expired))
-    return len(stale) + len(expired)
-
-
-def _is_left_over(name: str) -> bool:
-    """A file that was being written more than two days ago."""
-    if not name.startswith("nexora-") or not name.endswith(".partial"):
-        return False
-    try:
-        begun = datetime.strptime(name[7:23], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return begun < datetime.now(UTC) - _PARTIAL_KEPT
+    return len(expired)
 
 
 class _Backup:

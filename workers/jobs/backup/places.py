@@ -6,7 +6,10 @@ A file is there as a whole or not at all. In a folder it is written under anothe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,6 +20,7 @@ __all__ = ["BUCKET", "Bucket", "BucketPlace", "FolderPlace", "Place", "place_at"
 
 BUCKET: Final = "bucket"
 _PARTIAL: Final = ".partial"
+_PARTIAL_SECONDS: Final = 2 * 86_400
 _TYPE: Final = "application/octet-stream"
 _PART: Final = 4 << 20
 _SIGNED_SECONDS: Final = 3600
@@ -77,8 +81,8 @@ class FolderPlace:
     async def store(self, name: str, content: AsyncIterator[bytes]) -> None:
         """See `Place.store`."""
         target = self._folder / name
-        partial = target.with_name(target.name + _PARTIAL)
-        await asyncio.to_thread(target.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}{_PARTIAL}")
+        await asyncio.to_thread(_tidy, target.parent)
         descriptor = await asyncio.to_thread(os.open, partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             async for block in content:
@@ -99,10 +103,8 @@ class FolderPlace:
         where = self._folder / folder
         if not where.is_dir():
             return []
-        return sorted(
-            (ListedFile(path.name, path.stat().st_size) for path in where.iterdir() if path.is_file()),
-            key=lambda file: file.name,
-        )
+        found = [path for path in sorted(where.iterdir()) if path.is_file() and path.suffix != _PARTIAL]
+        return [ListedFile(path.name, path.stat().st_size) for path in found]
 
     async def remove(self, names: Sequence[str]) -> None:
         """See `Place.remove`."""
@@ -147,6 +149,15 @@ class BucketPlace:
 def place_at(where: str, bucket: Bucket) -> Place:
     """The place that NEXORA_BACKUP_TO or `--to` names."""
     return BucketPlace(bucket) if where == BUCKET else FolderPlace(Path(where).resolve())
+
+
+def _tidy(folder: Path) -> None:
+    """Makes the folder, and removes what somebody began to write two days ago and never ended."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in folder.glob(f"*{_PARTIAL}"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _PARTIAL_SECONDS:
+                path.unlink()
 
 
 def _write_all(descriptor: int, block: bytes) -> None:
