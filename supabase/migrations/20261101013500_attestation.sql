@@ -956,7 +956,7 @@ language sql stable security invoker set search_path = '' as $$
     where c.purpose_id = 'product_improvement' order by c.user_id, c.at desc, c.id
   )
   select private.found(
-    private.broken_guards(array['function private.choose', 'function public.withdraw_consent', 'function private.log_choice',
+    private.broken_guards(array['function private.choose', 'function private.set_choice', 'function public.withdraw_consent', 'function private.log_choice',
       'trigger public.preferences _300_log_choice', 'function private.tg_preferences__log_choice'])
     || private.fault_list('people may not switch off', private.closed_columns(array['public.preferences.product_analytics']))
     || private.fault((select count(*) from latest l join public.preferences f using (user_id) where f.product_analytics <> l.is_given)
