@@ -157,6 +157,7 @@ def _check_import(api: Api, archive: zipfile.ZipFile, person: Person) -> None:
                 "files",
                 "mails",
                 "notifications",
+                "rights_requests",
             ):  # the export itself has added to these
                 assert lost == [], area["area"]
             count = db.execute(sql.SQL("select count(*) from {}").format(target)).fetchone()

