@@ -28,6 +28,16 @@ APP_REDIRECT = (
     "http://127.0.0.1:3000/connected"  # where a front end in development awaits the outcome of OAuth
 )
 
+# Loads what a worker is made of while the database is being made; told the environment, it becomes
+# `python -m workers worker`.
+_WORKER = """
+import json, os, sys
+import httpcore, workers.cli.worker, workers.process
+os.environ.update(json.loads(sys.stdin.readline()))
+from workers.cli.main import main
+sys.exit(main(["worker"]))
+"""
+
 
 class LocalService:
     """A context manager; everything it started has ended when it exits, also when this process is killed.
@@ -40,10 +50,15 @@ class LocalService:
         self._state_dir = state_dir
         self._durable = durable
         self._progress = progress
-        self._worker: subprocess.Popen[bytes] | None = None
         self.worker_log = state_dir / "worker.log"
         self.web_url = f"http://127.0.0.1:{_free_port()}"
-        self.stack = Stack.start(state_dir, durable=durable, progress=progress)
+        self._worker = self._prepare_worker()
+        self._is_ready = True
+        try:
+            self.stack = Stack.start(state_dir, durable=durable, progress=progress)
+        except BaseException:
+            self.kill_worker()
+            raise
         try:
             progress("applying the migrations with the official Supabase CLI")
             self.stack.push_migrations("postgres", ROOT)
@@ -58,6 +73,7 @@ class LocalService:
                 saved_in=state_dir / "sandbox" if durable else None,
             )
         except BaseException:
+            self.kill_worker()
             self.stack.stop()
             raise
         self.control = SandboxControl(self.sandbox.url)
@@ -77,15 +93,14 @@ class LocalService:
         self.stop()
 
     def start_worker(self) -> None:
-        """Start `python -m workers worker` and wait until it answers on its health endpoint."""
+        """Start what `python -m workers worker` runs and wait until it answers on its health endpoint."""
         self._progress("starting the worker")
-        with self.worker_log.open("ab") as log:
-            self._worker = spawn(
-                [sys.executable, "-m", "workers", "worker"],
-                env=self.worker_environment(),
-                stdout=log,
-                stderr=log,
-            )
+        if not self._is_ready:
+            self._worker = self._prepare_worker()
+        self._is_ready = False
+        assert self._worker.stdin is not None  # noqa: S101  opened as a pipe
+        with self._worker.stdin as told:
+            told.write(json.dumps(self.worker_environment()).encode() + b"\n")
         give_up = time.monotonic() + 30
         while not self._worker_is_healthy():
             if self._worker.poll() is not None or time.monotonic() > give_up:
@@ -93,11 +108,22 @@ class LocalService:
                 raise RuntimeError(f"the worker did not start; the end of {self.worker_log}:\n{tail}")
             time.sleep(0.05)
 
+    def _prepare_worker(self) -> subprocess.Popen[bytes]:
+        """A process that is about to be a worker: `start_worker` lets it."""
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        with self.worker_log.open("ab") as log:
+            return spawn(
+                [sys.executable, "-P", "-c", _WORKER],
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+            )
+
     def kill_worker(self) -> None:
         """`kill -9`, as a crash or an exhausted machine does it."""
-        if self._worker:
-            self._worker.kill()
-            self._worker.wait()
+        self._worker.kill()
+        self._worker.wait()
 
     def worker_environment(self) -> dict[str, str]:
         """The environment of a worker of this service; what the caller set for the platforms stays."""
@@ -141,8 +167,7 @@ class LocalService:
 
     def stop(self) -> None:
         """Stop in the reverse order of the start; may be called twice."""
-        if self._worker:
-            stop(self._worker, signal_number=signal.SIGTERM, grace_seconds=20)
+        stop(self._worker, signal_number=signal.SIGTERM, grace_seconds=20)
         self.sandbox.stop()
         self.stack.stop()
 

@@ -89,14 +89,21 @@ def publish_a_thread(stage: Stage) -> None:
     steps.check("each answers the one before", parents == [None, *ids[:-1]])
 
 
-def lose_an_answer(stage: Stage) -> None:
-    """X has the post, nobody heard it say so: the worker asks, and never sends twice."""
-    steps, ada = stage.steps, stage.ada
-    steps.begin("The line breaks after X took a post and before it said so")
+def lose_an_answer(stage: Stage) -> Post:
+    """X has the post, nobody heard it say so."""
+    stage.steps.begin("The line breaks after X took a post and before it said so")
     stage.service.control.add_fault("reset_after", platform="x", method="POST", path="^/x/2/tweets$")
-    post = ada.content.posts.create(DROPPED_TEXT)
-    ada.publishing.targets.add(post.id, stage.connections[Platform.X].id)
-    ada.publishing.publish_now(post.id)
+    post = stage.ada.content.posts.create(DROPPED_TEXT)
+    stage.ada.publishing.targets.add(post.id, stage.connections[Platform.X].id)
+    stage.ada.publishing.publish_now(post.id)
+    stage.steps.note("what became of it, the worker asks in a few seconds; the story goes on")
+    return post
+
+
+def see_it_found(stage: Stage, post: Post) -> None:
+    """The worker has asked, and never sent twice."""
+    steps = stage.steps
+    steps.begin("What became of the post whose answer was lost")
     (target,) = stage.settled(post)
     copies = [shown for shown in stage.service.control.posts("x") if shown.text == DROPPED_TEXT]
     steps.check("the worker asked X instead of sending again", target.state is TargetState.PUBLISHED)
