@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
 import psycopg
 
+from workers.schema.generated_file import GeneratedFile
+
 PATH = "docs/RETENTION.md"
+_FILE = GeneratedFile(PATH, "./nexora db retention")
 _QUERY = Path(__file__).with_name("sql") / "retention.sql"
 _HEAD = """\
 # What is kept, and for how long
@@ -48,24 +50,12 @@ def generate(url: str) -> str:
 
 def write(root: Path, url: str) -> bool:
     """Writes the file; returns whether it changed."""
-    path, text = root / PATH, generate(url)
-    if path.exists() and path.read_text() == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return True
+    return _FILE.write(root, generate(url))
 
 
 def faults(root: Path, url: str) -> list[str]:
     """How the file differs from what the database at `url` gives; empty when it is current."""
-    path, wanted = root / PATH, generate(url)
-    found = path.read_text() if path.exists() else ""
-    if found == wanted:
-        return []
-    changes = difflib.unified_diff(
-        found.splitlines(), wanted.splitlines(), "in the tree", "generated", lineterm="", n=1
-    )
-    return ["\n".join([f"{PATH}: stale; run ./nexora db retention", *changes])]
+    return _FILE.faults(root, generate(url))
 
 
 def _line(

@@ -50,29 +50,8 @@ _PAGE: Final = Template("""<!doctype html>
 <body>
 <main>
 <h1>$title</h1>
-<p>$message</p>
-<p>$hint</p>
-<footer>Nexora OS · $code</footer>
-</main>
-</body>
-</html>
-""")
-
-_CHOICE: Final = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>$title</title>
-<style>$style</style>
-</head>
-<body>
-<main>
-<h1>$title</h1>
 $body
-$button
-<footer>Nexora OS</footer>
+<footer>$footer</footer>
 </main>
 </body>
 </html>
@@ -97,9 +76,15 @@ def problem_page(*, title: str, message: str, hint: str, code: str, status: int)
         code: NX code or HTTP status, for support.
         status: HTTP status of the response, 400 to 599.
     """
-    values = {"title": title, "message": f"{message.rstrip('.')}.", "hint": hint, "code": code}
-    escaped = {name: html.escape(value, quote=True) for name, value in values.items()}
-    return HTMLResponse(_PAGE.substitute(escaped, style=_STYLE), status_code=status)
+    page = _page(title, [f"{message.rstrip('.')}.", hint], footer=f"Nexora OS · {code}")
+    return HTMLResponse(page, status_code=status)
+
+
+def _page(title: str, paragraphs: Sequence[str], *, form: str = "", footer: str = "Nexora OS") -> str:
+    body = "\n".join(f"<p>{html.escape(part)}</p>" for part in paragraphs)
+    return _PAGE.substitute(
+        title=html.escape(title), style=_STYLE, body=body + form, footer=html.escape(footer)
+    )
 
 
 FORM_SECURITY_POLICY: Final = CONTENT_SECURITY_POLICY.replace("form-action 'none'", "form-action 'self'")
@@ -120,7 +105,6 @@ def choice_page(
         action, token, label: path that the button posts `token` to, and its words.
     """
     values = {"action": action, "token": token, "label": label}
-    button = _BUTTON.substitute({n: html.escape(v, quote=True) for n, v in values.items()}) if label else ""
-    body = "".join(f"<p>{html.escape(part)}</p>" for part in paragraphs)
-    page = _CHOICE.substitute(title=html.escape(title), style=_STYLE, body=body, button=button)
+    form = _BUTTON.substitute({n: html.escape(v, quote=True) for n, v in values.items()}) if label else ""
+    page = _page(title, paragraphs, form=form)
     return HTMLResponse(page, headers={"Content-Security-Policy": FORM_SECURITY_POLICY} if label else None)
