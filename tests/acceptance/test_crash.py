@@ -143,7 +143,7 @@ def test_a_killed_worker_neither_loses_nor_repeats_a_post(
         doomed.kill()
     let_its_lease_run_out(quick_api)
     with running_worker(quick_api, sandbox, tmp_path):
-        (target,) = creator.client.publishing.wait_until_settled(post.id, timeout=60, poll_seconds=0.05)
+        (target,) = creator.client.publishing.wait_until_settled(post.id, timeout=120, poll_seconds=0.05)
     copies = [published for published in sandbox.control.posts(platform) if published.text == text]
     assert (len(copies), target.state, target.failure_code) == (1, TargetState.PUBLISHED, None)
     assert target.external_id == copies[0].id
@@ -177,7 +177,7 @@ def test_a_killed_worker_leaves_a_thread_that_the_next_one_completes(
         doomed.kill()
     let_its_lease_run_out(quick_api)
     with running_worker(quick_api, sandbox, tmp_path):
-        (target,) = creator.client.publishing.wait_until_settled(post.id, timeout=60, poll_seconds=0.05)
+        (target,) = creator.client.publishing.wait_until_settled(post.id, timeout=120, poll_seconds=0.05)
     assert (target.state, target.failure_code) == (TargetState.PUBLISHED, None)
     shown = [
         published for published in sandbox.control.posts("x") if published.text.endswith(f": {point.name}")

@@ -246,7 +246,7 @@ def test_wait_until_settled(ada: Person, db_url: str) -> None:
         publishing.wait_until_settled(post.id, timeout=0.2, poll_seconds=0.05)
     worker = threading.Timer(0.3, move_target, (db_url, target.id, "publishing", "failed"))
     worker.start()
-    (settled,) = publishing.wait_until_settled(post.id, timeout=20, poll_seconds=0.05)
+    (settled,) = publishing.wait_until_settled(post.id, timeout=60, poll_seconds=0.05)
     worker.join()
     assert settled.state is TargetState.FAILED
 

@@ -212,7 +212,7 @@ def test_an_api_for_a_copied_database_is_there_at_once(stack: Stack, database: s
         assert httpx.get(
             f"{api}/auth/v1/health", headers={"apikey": stack.secrets.publishable_key}
         ).is_success
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 10
         stack.unserve("timed")
         with pytest.raises(httpx.ConnectError):
             httpx.get(api)

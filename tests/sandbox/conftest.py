@@ -19,7 +19,7 @@ def running() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def http(running: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.url, timeout=10) as client:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
         yield client
 
 

@@ -66,7 +66,7 @@ class Account:
         """A container with a video; waits until it is judged."""
         url = self.server.add("a.mp4", data)
         container = str(self.create(video_url=url, media_type=kind, **body).json()["id"])
-        wait_until(lambda: self.status(container) != "IN_PROGRESS", 10)
+        wait_until(lambda: self.status(container) != "IN_PROGRESS")
         return container
 
     def publish(self, container: str) -> httpx.Response:
@@ -202,7 +202,7 @@ def test_videos_that_fail(maya: Account, data: bytes, kind: str, failure: str) -
 def test_a_video_that_cannot_be_fetched(maya: Account) -> None:
     url = f"{maya.server.base}/missing.mp4"
     container = maya.create(video_url=url, media_type="REELS").json()["id"]
-    wait_until(lambda: maya.status(container) == "ERROR", 10)
+    wait_until(lambda: maya.status(container) == "ERROR")
     assert "2207052" in maya.get(container, fields="status").json()["status"]
 
 

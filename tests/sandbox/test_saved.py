@@ -27,7 +27,7 @@ X_ME = "/x/2/users/me"
 def started(directory: Path) -> Iterator[Client]:
     with (
         Sandbox.start(secret=SECRET, redirect_uris=[REDIRECT], saved_in=directory) as sandbox,
-        httpx.Client(base_url=sandbox.url, timeout=10) as http,
+        httpx.Client(base_url=sandbox.url, timeout=60) as http,
     ):
         yield Client(sandbox, http)
 

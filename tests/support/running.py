@@ -62,9 +62,9 @@ class RunningWorker:
     def kill(self) -> None:
         """`kill -9`: nothing of the worker's own runs any more."""
         self.process.kill()
-        self.process.join(timeout=10)
+        self.process.join(timeout=60)
 
-    def stop(self, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """SIGTERM, as container hosts send it; returns the exit code."""
         os.kill(self.pid, signal.SIGTERM)
         self.process.join(timeout=timeout)
@@ -132,7 +132,7 @@ def _run_worker(environment: dict[str, str], log_path: Path) -> None:
     sys.exit(main(["worker"]))
 
 
-def _wait_until_healthy(worker: RunningWorker, timeout: float = 20) -> None:
+def _wait_until_healthy(worker: RunningWorker, timeout: float = 60) -> None:
     give_up = time.monotonic() + timeout
     while time.monotonic() < give_up:
         if not worker.process.is_alive():

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 30, *, every: float = 0.02) -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 60, *, every: float = 0.02) -> T:
     """Return the first truthy value of `condition`; fail after `timeout` seconds."""
     give_up = time.monotonic() + timeout
     while True:

@@ -47,7 +47,7 @@ def test_a_notice_is_delivered_and_can_be_stopped_with_one_click(
     with new_person(api) as ada:
         tell = "select private.notify(%s, 'target_failed', 'post_target', gen_random_uuid(), 'NX410')"
         worker_fact(api.db_url, tell, ada.user_id)
-        wait_until(lambda: _log(api, ada.email) == [("notice", "sent", True)], 20)
+        wait_until(lambda: _log(api, ada.email) == [("notice", "sent", True)])
         (mail,) = sandbox.control.mails(ada.email)
         assert mail.subject == "A post breaks a rule of its platform"
         link = re.fullmatch(r"<(http\S+)>", (mail.headers or {})["List-Unsubscribe"])

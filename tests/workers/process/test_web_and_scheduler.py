@@ -48,7 +48,7 @@ async def test_the_web_server_serves_and_stops() -> None:
     assert "server" not in response.headers
     assert signal.getsignal(signal.SIGTERM) is before, "signals are the process's business"
     server.stop()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
 
 
 @pytest.mark.anyio

