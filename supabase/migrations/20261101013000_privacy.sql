@@ -4307,15 +4307,19 @@ insert into private.backup_exclusions (relation, reason) values
   ('auth.oauth_client_states', 'Sign-ins that were not finished.'),
   ('auth.schema_migrations', 'Versions of Auth itself: the target has its own.');
 
-create function private.is_backup_due(p_now timestamptz) returns boolean
+create function private.is_backup_due(p_key_id text, p_now timestamptz) returns boolean
 language sql stable security invoker set search_path = '' as $$
-  select not exists (select from private.backups b where b.state = 'whole' and b.taken_at > p_now - interval '23 hours 30 minutes')
+  select not exists (select from private.backups b where b.state = 'whole' and b.key_id = p_key_id
+                       and b.taken_at > p_now - interval '23 hours 30 minutes')
      and not exists (select from private.backups b join private.workers w on w.id = b.worker_id
                      where b.state = 'writing' and w.stopped_at is null and w.heartbeat_at > p_now - interval '10 minutes')
 $$;
-comment on function private.is_backup_due(timestamptz) is 'Nobody made one within the day, and no living worker is making one.';
+comment on function private.is_backup_due(text, timestamptz) is
+  'Nobody made one within the day under this key, and no living worker is making one. So a rotation of keys is followed by a backup.';
 
-create function private.begin_backup(p_id uuid, p_location text, p_worker_id uuid default null, p_now timestamptz default now())
+create function private.begin_backup(
+  p_id uuid, p_location text, p_key_id text, p_worker_id uuid default null, p_now timestamptz default now()
+)
 returns table (taken_at timestamptz, expires_at timestamptz, file_name text, excluded text[], migrations text[])
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
@@ -4324,7 +4328,7 @@ declare
   v_migrations text[];
 begin
   perform pg_advisory_xact_lock(hashtextextended('private.backups', 0));
-  if p_worker_id is not null and not private.is_backup_due(p_now) then
+  if p_worker_id is not null and not private.is_backup_due(p_key_id, p_now) then
     return;
   elsif p_id is null or coalesce(length(p_location), 0) not between 1 and 500 then
     perform private.fail('NX002', p_detail := 'p_id, p_location');
@@ -4340,7 +4344,7 @@ begin
     array(select x.relation from private.backup_exclusions x where to_regclass(x.relation) is not null order by 1), v_migrations;
 end;
 $$;
-comment on function private.begin_backup(uuid, text, uuid, timestamptz) is 'Body of worker.begin_backup().';
+comment on function private.begin_backup(uuid, text, text, uuid, timestamptz) is 'Body of worker.begin_backup().';
 
 create function private.list_backup_files(p_after_bucket text, p_after_name text, p_limit int)
 returns table (bucket_id text, name text, size_bytes bigint, mime_type text, owner_id text, created_at timestamptz)
@@ -4423,13 +4427,13 @@ $$;
 comment on function private.forget_tombstones(timestamptz) is
   'Housekeeping: has the copy of an erasure destroyed when the last backup that may hold its person is purged (P8.2).';
 
-create function worker.begin_backup(p_id uuid, p_location text, p_worker_id uuid default null)
+create function worker.begin_backup(p_id uuid, p_location text, p_key_id text, p_worker_id uuid default null)
 returns table (taken_at timestamptz, expires_at timestamptz, file_name text, excluded text[], migrations text[])
 language sql volatile security invoker set search_path = '' as $$
-  select b.taken_at, b.expires_at, b.file_name, b.excluded, b.migrations from private.begin_backup(p_id, p_location, p_worker_id) b
+  select b.taken_at, b.expires_at, b.file_name, b.excluded, b.migrations from private.begin_backup(p_id, p_location, p_key_id, p_worker_id) b
 $$;
-comment on function worker.begin_backup(uuid, text, uuid) is
-  'Opens a backup. With a worker: nothing comes back when the day has one, or somebody is at it. excluded: tables to leave out.';
+comment on function worker.begin_backup(uuid, text, text, uuid) is
+  'Opens a backup. With a worker: nothing comes back when the day has one under this key, or somebody is at it. excluded: tables to leave out.';
 
 create function worker.list_backup_files(p_after_bucket text, p_after_name text, p_limit int)
 returns table (bucket_id text, name text, size_bytes bigint, mime_type text, owner_id text, created_at timestamptz)
@@ -5057,12 +5061,12 @@ grant execute on function worker.answer_request(uuid, text, text, text) to servi
 alter table private.backups enable row level security;
 alter table private.backup_exclusions enable row level security;
 
-grant execute on function private.begin_backup(uuid, text, uuid, timestamptz) to service_role;
+grant execute on function private.begin_backup(uuid, text, text, uuid, timestamptz) to service_role;
 grant execute on function private.list_backup_files(text, text, int) to service_role;
 grant execute on function private.finish_backup(uuid, bigint, text, text, bigint, bigint, timestamptz) to service_role;
 grant execute on function private.drop_backup(uuid) to service_role;
 grant execute on function private.reconcile_backups(text, jsonb, timestamptz) to service_role;
-grant execute on function worker.begin_backup(uuid, text, uuid) to service_role;
+grant execute on function worker.begin_backup(uuid, text, text, uuid) to service_role;
 grant execute on function worker.list_backup_files(text, text, int) to service_role;
 grant execute on function worker.finish_backup(uuid, bigint, text, text, bigint, bigint) to service_role;
 grant execute on function worker.drop_backup(uuid) to service_role;

@@ -86,15 +86,16 @@ class BackupCalls(Caller):
     """Backups."""
 
     async def begin_backup(
-        self, backup_id: UUID, location: str, worker_id: UUID | None = None
+        self, backup_id: UUID, location: str, key_id: str, worker_id: UUID | None = None
     ) -> BackupTask | None:
-        """Open a backup. With a worker: None when the day has one, or somebody else is at it.
+        """Open a backup. With a worker: None when the day has one under this key, or somebody else is at it.
 
         Repeat: NOT after a lost answer: a row that may be there is dropped after two days, another id begins anew.
         """
         arguments = {
             "p_id": str(backup_id),
             "p_location": location,
+            "p_key_id": key_id,
             "p_worker_id": None if worker_id is None else str(worker_id),
         }
         rows = await self._rows(BackupTask, "begin_backup", arguments, repeat=False)

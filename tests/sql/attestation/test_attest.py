@@ -35,7 +35,7 @@ def seeded(admin_db: Connection) -> Belongings:
 
 def back_up(db: Connection) -> None:
     """A backup of today, and a drill, as the worker and `./nexora backup drill` report them (P3.2)."""
-    db.execute("select private.begin_backup('00000000-0000-4000-8000-000000000000', 'bucket')")
+    db.execute("select private.begin_backup('00000000-0000-4000-8000-000000000000', 'bucket', 'k1')")
     db.execute(
         "select private.finish_backup('00000000-0000-4000-8000-000000000000', 1, repeat('0', 64), 'k1', 0, 0)"
     )

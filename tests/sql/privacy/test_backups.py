@@ -19,10 +19,14 @@ DAY = timedelta(days=1)
 WINDOW = timedelta(hours=840)
 
 
-def begin(db: Connection, at: datetime, worker: uuid.UUID | None = None) -> tuple[uuid.UUID, str] | None:
+def begin(
+    db: Connection, at: datetime, worker: uuid.UUID | None = None, key: str = "k1"
+) -> tuple[uuid.UUID, str] | None:
     """Begin a backup; its id and the name of its file, or None: there was nothing to do."""
     backup = uuid.uuid4()
-    found = rows(db, "select file_name from private.begin_backup(%s, 'bucket', %s, %s)", backup, worker, at)
+    found = rows(
+        db, "select file_name from private.begin_backup(%s, 'bucket', %s, %s, %s)", backup, key, worker, at
+    )
     return (backup, found[0][0]) if found else None
 
 
@@ -57,6 +61,9 @@ def test_the_day_has_one_backup_whoever_asks(db: Connection) -> None:
     )  # no heartbeat of the first for ten minutes
     finish(db, begun[0], AT)
     assert begin(db, AT + timedelta(hours=23, minutes=29, seconds=59), first) is None
+    assert (
+        begin(db, AT + timedelta(hours=1), first, "k2") is not None
+    )  # a rotation must not leave all under the old key
     assert begin(db, AT + timedelta(hours=23, minutes=30), first) is not None
     assert begin(db, AT) is not None
 

@@ -62,7 +62,7 @@ class Database:
         self.migrations: tuple[str, ...] | None = None
 
     async def begin_backup(
-        self, backup_id: uuid.UUID, location: str, worker_id: uuid.UUID | None = None
+        self, backup_id: uuid.UUID, location: str, key_id: str, worker_id: uuid.UUID | None = None
     ) -> BackupTask | None:
         task = BackupTask(AT, AT + timedelta(days=35), NAME, self.excluded, self.migrations)
         return task if self.is_due or worker_id is None else None

@@ -31,6 +31,6 @@ insert into auth.audit_log_entries (id, payload, created_at, ip_address)
   from person;
 insert into private.queue (lane, subject_id, due_at) select 'refresh', c, now() + interval '1 hour' + n * interval '1 second' from person;
 -- A backup of today, and a drill: both are attested.
-select private.begin_backup('00000000-0000-4000-8000-000000000000', 'bucket');
+select private.begin_backup('00000000-0000-4000-8000-000000000000', 'bucket', 'k1');
 select private.finish_backup('00000000-0000-4000-8000-000000000000', 1, repeat('0', 64), 'k1', 0, 0);
 select private.record_drill('00000000-0000-4000-8000-000000000000', now(), 1, 0, 0);

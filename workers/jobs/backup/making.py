@@ -44,7 +44,7 @@ class BackupGateway(TombstoneGateway, Bucket, Protocol):
     """The part of `workers.gateway.Gateway` that backups use."""
 
     async def begin_backup(
-        self, backup_id: UUID, location: str, worker_id: UUID | None = None
+        self, backup_id: UUID, location: str, key_id: str, worker_id: UUID | None = None
     ) -> BackupTask | None: ...
 
     async def list_backup_files(self, after: tuple[str, str], limit: int) -> list[BackupFile]: ...
@@ -152,7 +152,7 @@ async def make_backup(
         GatewayError, DumpError, MigrationMissingError, OSError: there is no backup, and no file that looks like one.
     """
     started, backup_id = time.monotonic(), uuid.uuid4()
-    task = await gateway.begin_backup(backup_id, place.location, worker_id)
+    task = await gateway.begin_backup(backup_id, place.location, vault.primary_id, worker_id)
     if task is None:
         return None
     backup = _Backup(gateway, vault, source, backup_id, task, progress)
