@@ -1116,6 +1116,9 @@ language sql stable security invoker set search_path = '' as $$
       'constraint private.erasures open_names_its_person', 'trigger private.erasure_ledger _100_append_only'])
     || private.unscheduled(array['resume_all_erasures', 'warn_of_erasures', 'forget_erasure_notices'])
     || private.fault(count(*) filter (where e.due_at < p_now and e.state <> 'held'), 'erasures past their 30 days')
+    || private.fault((select count(*) from private.erasures d where d.state = 'completed' and d.ended_at > d.due_at
+         and d.ended_at > p_now - interval '30 days' and not exists (select from private.legal_holds h where h.subject_id = d.id)),
+       'accounts that were erased after their 30 days')
     || private.fault((select count(*) from private.erasure_notices n where n.delete_by < p_now - interval '1 hour'), 'last addresses kept too long')
     || private.fault(private.newest_ledger_faults(5000), 'entries of the ledger that were changed'),
     jsonb_build_object('open', count(*), 'next_due_at', min(e.due_at),

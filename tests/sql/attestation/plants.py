@@ -327,6 +327,8 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
         "insert into private.erasures (user_id, state, requested_at, grace_until, due_at, was_locked) "
         "values ('{user}', 'erasing', now() - interval '31 days', now() - interval '24 days', now() - interval '1 day', false); "
         "update private.erasure_tombstones set copied_state = state",
+        "insert into private.erasures (state, requested_at, grace_until, due_at, was_locked, ended_at) "
+        "values ('completed', now() - interval '33 days', now() - interval '26 days', now() - interval '3 days', false, now())",
         "delete from private.housekeeping_tasks where task = 'resume_all_erasures'",
         "select private.note_in_ledger(gen_random_uuid(), '{user}', 'delete', 'public.posts', n) from generate_series(1, 2) n; "
         + _OFF
