@@ -7,7 +7,6 @@ NEXORA_CHAOS_TARGETS says (10,000) and the seeds in NEXORA_CHAOS_SEEDS (three).
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,14 +24,13 @@ from tests.support.chaos import Chaos, Fleet
 from tests.support.creators import Creator, new_creator
 from tests.support.media import jpeg, mp4
 from tests.support.running import ROOT
+from tests.support.waiting import wait_until_over
 from workers.embedded import Stack
 from workers.sandbox import PublishedPost, Sandbox
 from workers.schema import sources
 
 LARGE = int(os.environ.get("NEXORA_CHAOS_TARGETS", "10000"))
 SEEDS = [int(seed) for seed in os.environ.get("NEXORA_CHAOS_SEEDS", "1,2,3").split(",")]
-PATIENCE_SECONDS = 60.0
-"""Without a step of any target. The longest that one takes is a call of `tests.support.chaos.CALL_SECONDS`."""
 FINAL = {"published", "failed", "missed", "unconfirmed"}
 OPTIONS = {
     "youtube": '{"made_for_kids": false, "privacy": "public", "title": "Chaos"}',
@@ -145,20 +143,9 @@ class Run:
                 self._schedule(creator)
             chaos.reign(reign)
             control.clear_faults()
-            self._drain(chaos)
+            # However long that takes: attempts are limited in number.
+            wait_until_over(self._standing, lambda standing: standing.open == 0, meanwhile=chaos.age)
         assert {"kill", "freeze", "cut", "restart"} <= set(chaos.done), chaos.done
-
-    def _drain(self, chaos: Chaos) -> None:
-        """Until no target is open. How long that takes is the machine's affair, since attempts are limited in number;
-        only when nothing happens any more is something lost."""
-        seen, since = self._standing(), time.monotonic()
-        while seen.open:
-            assert time.monotonic() - since < PATIENCE_SECONDS, seen
-            chaos.age()
-            time.sleep(0.2)
-            standing = self._standing()
-            if standing != seen:
-                seen, since = standing, time.monotonic()
 
     def _creator(self, stack: ExitStack, fleet: Fleet) -> Creator:
         creator = stack.enter_context(new_creator(self.api, self.sandbox, fleet.web_url, *Platform))

@@ -12,7 +12,7 @@ from nexora_client import Platform
 from tests.support.api import Api
 from tests.support.creators import new_creator
 from tests.support.running import running_worker
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_until_over
 from workers.sandbox import Sandbox
 
 PEOPLE, POSTS_EACH = 10, 100
@@ -30,7 +30,7 @@ def test_a_thousand_at_once_with_two_workers(quick_api: Api, sandbox: Sandbox, t
             for creator in creators:
                 _schedule_all_for_now(database, creator.connections[Platform.X].id)
             workers = [stack.enter_context(running_worker(quick_api, sandbox, tmp_path)) for _ in range(2)]
-            wait_until(lambda: _count_unsettled(database) == 0, timeout=180, every=0.2)
+            wait_until_over(lambda: _count_unsettled(database), lambda unsettled: unsettled == 0)
             states = dict(
                 database.execute(
                     "select state::text, count(*) from public.post_targets group by 1"
