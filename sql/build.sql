@@ -6,6 +6,7 @@
 \ir 00_platform/errors.sql
 \ir 00_platform/settings.sql
 \ir 00_platform/parsing.sql
+\ir 00_platform/time_ordered_ids.sql
 \ir 00_platform/triggers.sql
 \ir 00_platform/idempotency.sql
 \ir 00_platform/held_people.sql
@@ -20,6 +21,7 @@
 \ir ../policies/00_platform/schemas.sql
 \ir ../policies/00_platform/errors.sql
 \ir ../policies/00_platform/settings.sql
+\ir ../policies/00_platform/time_ordered_ids.sql
 \ir ../policies/00_platform/idempotency.sql
 \ir ../policies/00_platform/held_people.sql
 \ir ../policies/00_platform/partitions.sql

@@ -4,7 +4,7 @@
 -- Errors:  see 40_publishing/content_guards.sql for edits of what is scheduled or being published.
 
 create table public.posts (
-  id uuid primary key default gen_random_uuid(),
+  id uuid primary key default private.time_ordered_id(),
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
   script_id uuid,
   title text not null default '',

@@ -58,7 +58,7 @@ begin
     with mark as materialized (
       select m.*, t.connection_id
       from private.as_marks(v_marks) m
-        join public.post_targets t on t.id = m.target_id
+        cross join lateral (select x.* from public.post_targets x where x.id = m.target_id offset 0) t -- by its key
         join private.accounts a on a.user_id = t.user_id
       where t.state = 'publishing' and t.scheduled_at + t.tolerance >= p_now and a.state = 'active'
     ), held as materialized (

@@ -12,7 +12,7 @@
 --          What others do with row triggers, one statement trigger does here for the whole batch (target_events.sql).
 
 create table public.post_targets (
-  id uuid not null default gen_random_uuid(),
+  id uuid not null default private.time_ordered_id(),
   user_id uuid not null default auth.uid(),
   post_id uuid not null,
   connection_id uuid not null,

@@ -605,7 +605,7 @@ comment on function private.refuse_transition(public.target_state, public.target
 --          What others do with row triggers, one statement trigger does here for the whole batch (target_events.sql).
 
 create table public.post_targets (
-  id uuid not null default gen_random_uuid(),
+  id uuid not null default private.time_ordered_id(),
   user_id uuid not null default auth.uid(),
   post_id uuid not null,
   connection_id uuid not null,
@@ -2895,7 +2895,7 @@ begin
     with mark as materialized (
       select m.*, t.connection_id
       from private.as_marks(v_marks) m
-        join public.post_targets t on t.id = m.target_id
+        cross join lateral (select x.* from public.post_targets x where x.id = m.target_id offset 0) t -- by its key
         join private.accounts a on a.user_id = t.user_id
       where t.state = 'publishing' and t.scheduled_at + t.tolerance >= p_now and a.state = 'active'
     ), held as materialized (

@@ -1,10 +1,10 @@
 -- Scheduled targets, each post on both accounts of its author, as schedule_post leaves them.
--- Parameters: rows (even), first and last due time. Rows lie in the order of their random ids: people schedule in
--- another order than what they schedule becomes due in.
+-- Parameters: rows (even), first and last due time. People schedule in another order than what they schedule becomes due
+-- in: ids, which tell when a row came to be, are given in a random order of due times.
 with due as materialized (
-  select n, gen_random_uuid() as post_id,
-         {first}::timestamptz + ({last}::timestamptz - {first}::timestamptz) * (n / ({rows} / 2.0)) as at
-  from generate_series(1, {rows} / 2) n
+  select s.n, private.time_ordered_id() as post_id,
+         {first}::timestamptz + ({last}::timestamptz - {first}::timestamptz) * (s.n / ({rows} / 2.0)) as at
+  from (select n from generate_series(1, {rows} / 2) n order by random()) s
 ), people as materialized (
   select u.id, row_number() over (order by u.id) - 1 as number, count(*) over () as count from auth.users u
 ), post as (
