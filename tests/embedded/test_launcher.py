@@ -23,7 +23,8 @@ EMPTY_LOCK = {"name": "x", "lockfileVersion": 3, "requires": True, "packages": {
 MAIN = """
 import json, os, shutil, sys
 print(json.dumps({"arguments": sys.argv[1:], "root": os.environ["NEXORA_ROOT"], "cwd": os.getcwd(),
-                  "node": shutil.which("node"), "prefix": sys.prefix}))
+                  "node": shutil.which("node"), "prefix": sys.prefix,
+                  "compiled": [sys.dont_write_bytecode, sys.pycache_prefix]}))
 """
 
 
@@ -52,7 +53,12 @@ class Checkout:
         (local / ".npmrc").write_text("offline=true\n")
 
     def start(self, *arguments: str, cwd: Path | None = None, **options: Any) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PATH": f"{self.tools}:{os.environ['PATH']}"}
+        environment = {
+            **os.environ,
+            "PATH": f"{self.tools}:{os.environ['PATH']}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        environment.pop("PYTHONPYCACHEPREFIX", None)
         return subprocess.Popen(
             [sys.executable, self.path / "nexora", *arguments],
             cwd=cwd or self.path,
@@ -142,6 +148,7 @@ def test_hands_over_with_the_environment_set(installed: Checkout, tmp_path: Path
         "cwd": str(tmp_path),
         "node": str(installed.tools / "node"),
         "prefix": str(installed.path / ".nexora" / "venv"),
+        "compiled": [False, str(installed.path / ".nexora" / "pycache")],
     }
 
 
