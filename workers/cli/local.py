@@ -137,6 +137,7 @@ class LocalService:
             "NEXORA_SANDBOX_SECRET": self.sandbox.secret,
             "NEXORA_PUBLIC_URL": self.web_url,
             "NEXORA_REDIRECT_URLS": APP_REDIRECT,
+            "NEXORA_POLL_SECONDS": os.environ.get("NEXORA_POLL_SECONDS", "0.2"),  # somebody is watching
             "NEXORA_WEB_HOST": "127.0.0.1",
             "NEXORA_WEB_PORT": self.web_url.rsplit(":", 1)[1],
             **self._backups(),
