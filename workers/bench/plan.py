@@ -65,7 +65,7 @@ FULL = Plan(
     sustained_seconds=180,
     sustained_live=100_000,
     peers=_PEERS,
-    minutes=35,
+    minutes=20,
 )
 
 QUICK = Plan(
