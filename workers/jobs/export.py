@@ -15,6 +15,7 @@ from uuid import UUID
 from workers.errors import FileMissingError, GatewayError, NexoraError, RuleError
 from workers.gateway import EXPORTS_BUCKET, ClaimedJob, ExportDocument, ExportTask, JobResult
 from workers.jobs.archive import ArchiveError, ArchiveWriter
+from workers.jobs.stored_files import FileReader, file_parts
 from workers.logs import get_logger
 
 __all__ = ["LANE", "ExportGateway", "run_exports"]
@@ -22,14 +23,12 @@ __all__ = ["LANE", "ExportGateway", "run_exports"]
 LANE: Final = "export"
 MOST_ATTEMPTS: Final = 5
 _PROGRESS_SECONDS: Final = 2.0
-_SIGNED_SECONDS: Final = 900
-_PARTS_PER_SIGNATURE: Final = 32
 _LEASE_GONE: Final = "NX916"
 
 _log = get_logger(__name__)
 
 
-class ExportGateway(Protocol):
+class ExportGateway(FileReader, Protocol):
     """The part of `workers.gateway.Gateway` that this module uses."""
 
     async def claim_jobs(self, worker_id: UUID, lane: str, limit: int) -> list[ClaimedJob]: ...
@@ -61,10 +60,6 @@ class ExportGateway(Protocol):
     async def upload_archive(self, object_name: str, content: AsyncIterator[bytes]) -> None: ...
 
     async def remove_files(self, bucket_id: str, names: Sequence[str]) -> None: ...
-
-    async def sign_file(self, bucket_id: str, object_name: str, seconds: int) -> str: ...
-
-    async def read_part(self, url: str, start: int, length: int, size: int) -> bytes: ...
 
     async def finish_jobs(self, worker_id: UUID, results: Sequence[JobResult]) -> None: ...
 
@@ -156,20 +151,18 @@ class _Export:
         return await self._gateway.read_export_chunk(*self._lease, area, position)
 
     async def file(self, bucket_id: str, name: str, size: int, part: int) -> AsyncIterator[bytes]:
-        """See `ArchiveSource.file`. The URL is signed anew before it can run out."""
-        url = ""
-        for number, start in enumerate(range(0, size, part)):
-            try:
-                if number % _PARTS_PER_SIGNATURE == 0:
-                    url = await self._gateway.sign_file(bucket_id, name, _SIGNED_SECONDS)
-                content = await self._gateway.read_part(url, start, min(part, size - start), size)
-            except GatewayError:
-                if start > 0 or self._claim.attempt < MOST_ATTEMPTS:
-                    raise
-                # One file that storage cannot give must not keep the person from all the rest.
-                raise FileMissingError("read_part") from None
-            yield content
-            await self._stay_wanted()
+        """See `ArchiveSource.file`."""
+        has_begun = False
+        try:
+            async for content in file_parts(self._gateway, bucket_id, name, size, part):
+                has_begun = True
+                yield content
+                await self._stay_wanted()
+        except GatewayError:
+            if has_begun or self._claim.attempt < MOST_ATTEMPTS:
+                raise
+            # One file that storage cannot give must not keep the person from all the rest.
+            raise FileMissingError("read_part") from None
 
     async def progress(self, rows: int, files: int) -> None:
         """See `ArchiveSource.progress`."""

@@ -19,6 +19,7 @@ from workers.jobs.backup.contents import PartWriter, end_of_contents
 from workers.jobs.backup.dump import DumpError, dump
 from workers.jobs.backup.places import Bucket, Place
 from workers.jobs.backup.tombstones import TombstoneGateway, copy_tombstones
+from workers.jobs.stored_files import file_parts
 from workers.logs import get_logger
 from workers.vault import StreamSealer, Vault
 
@@ -32,10 +33,7 @@ __all__ = [
     "run_backups",
 ]
 
-_PART: Final = 4 << 20
 _PAGE: Final = 500
-_SIGNED_SECONDS: Final = 3600
-_PARTS_PER_SIGNATURE: Final = 64
 
 _log = get_logger(__name__)
 
@@ -286,17 +284,11 @@ class _Backup:
     async def _stored_file(self, file: BackupFile) -> AsyncIterator[bytes]:
         part = PartWriter("file", **_described(file))
         yield part.begin
-        omitted, url = None, ""
+        omitted = None
         try:
-            for number, start in enumerate(range(0, file.size_bytes, _PART)):
-                if number % _PARTS_PER_SIGNATURE == 0:
-                    url = await self._gateway.sign_file(file.bucket_id, file.name, _SIGNED_SECONDS)
-                length = min(_PART, file.size_bytes - start)
-                yield part.data(await self._gateway.read_part(url, start, length, file.size_bytes))
-        except (
-            FileMissingError,
-            FileChangedError,
-        ) as error:  # deleted, or replaced, since the rows were read
+            async for block in file_parts(self._gateway, file.bucket_id, file.name, file.size_bytes):
+                yield part.data(block)
+        except (FileMissingError, FileChangedError) as error:  # gone, or replaced, since the rows were read
             omitted = error.code
         self.files += omitted is None
         self.omitted += omitted is not None

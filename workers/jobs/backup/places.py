@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from workers.gateway import BACKUPS_BUCKET, ListedFile
+from workers.jobs.stored_files import PART_BYTES, FileReader, file_parts
 
 __all__ = ["BUCKET", "Bucket", "BucketPlace", "FolderPlace", "Place", "place_at"]
 
@@ -22,8 +23,6 @@ BUCKET: Final = "bucket"
 _PARTIAL: Final = ".partial"
 _PARTIAL_SECONDS: Final = 2 * 86_400
 _TYPE: Final = "application/octet-stream"
-_PART: Final = 4 << 20
-_SIGNED_SECONDS: Final = 3600
 
 
 class Place(Protocol):
@@ -51,7 +50,7 @@ class Place(Protocol):
         ...
 
 
-class Bucket(Protocol):
+class Bucket(FileReader, Protocol):
     """The part of `workers.gateway.Gateway` that a bucket needs."""
 
     async def upload_file(
@@ -61,10 +60,6 @@ class Bucket(Protocol):
     async def list_bucket(self, bucket_id: str, folder: str) -> list[ListedFile]: ...
 
     async def remove_files(self, bucket_id: str, names: Sequence[str]) -> None: ...
-
-    async def sign_file(self, bucket_id: str, object_name: str, seconds: int) -> str: ...
-
-    async def read_part(self, url: str, start: int, length: int, size: int) -> bytes: ...
 
 
 class FolderPlace:
@@ -114,7 +109,7 @@ class FolderPlace:
     async def read(self, name: str, size: int) -> AsyncIterator[bytes]:
         """See `Place.read`."""
         with (self._folder / name).open("rb") as file:
-            while block := await asyncio.to_thread(file.read, _PART):
+            while block := await asyncio.to_thread(file.read, PART_BYTES):
                 yield block
 
 
@@ -141,9 +136,8 @@ class BucketPlace:
 
     async def read(self, name: str, size: int) -> AsyncIterator[bytes]:
         """See `Place.read`."""
-        for start in range(0, size, _PART):
-            url = await self._bucket.sign_file(BACKUPS_BUCKET, name, _SIGNED_SECONDS)
-            yield await self._bucket.read_part(url, start, min(_PART, size - start), size)
+        async for part in file_parts(self._bucket, BACKUPS_BUCKET, name, size):
+            yield part
 
 
 def place_at(where: str, bucket: Bucket) -> Place:
