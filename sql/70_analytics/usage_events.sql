@@ -64,31 +64,22 @@ end;
 $$;
 comment on function private.forget_usage(uuid) is 'Deletes what can still be found of a person: what they did today.';
 
-create function private.tg_preferences__forget_usage() returns trigger
-language plpgsql volatile security definer set search_path = '' as $$
-begin
-  perform private.forget_usage(new.user_id);
-  return null;
-end;
-$$;
-comment on function private.tg_preferences__forget_usage() is 'AFTER UPDATE: whoever opts out leaves nothing behind of today (P5.2, P7.5).';
-create trigger _310_forget_usage after update of product_analytics on public.preferences
-  for each row when (not new.product_analytics) execute function private.tg_preferences__forget_usage();
-
-create function private.tg_accounts__forget_usage() returns trigger
+create function private.tg_forget_usage() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.forget_usage(old.user_id);
   return null;
 end;
 $$;
-comment on function private.tg_accounts__forget_usage() is
-  'AFTER UPDATE OR DELETE: an account that is locked, restricted or gone leaves nothing behind of today (P7.3).';
+comment on function private.tg_forget_usage() is
+  'AFTER UPDATE OR DELETE: whoever opts out (P5.2, P7.5), and an account that is locked, restricted or gone (P7.3), leaves '
+  'nothing behind of today.';
+create trigger _310_forget_usage after update of product_analytics on public.preferences
+  for each row when (not new.product_analytics) execute function private.tg_forget_usage();
 create trigger _310_forget_usage after update of state on private.accounts
-  for each row when (new.state <> 'active') execute function private.tg_accounts__forget_usage();
+  for each row when (new.state <> 'active') execute function private.tg_forget_usage();
 create trigger _320_forget_usage after delete on private.accounts
-  for each row execute function private.tg_accounts__forget_usage();
+  for each row execute function private.tg_forget_usage();
 
 insert into private.definer_ledger (function_name, reason) values
-  ('private.tg_preferences__forget_usage', 'Deletes events for a person who opts out; they have no rights on the table.'),
-  ('private.tg_accounts__forget_usage', 'Deletes events for whatever locks or deletes an account, Auth among it.');
+  ('private.tg_forget_usage', 'Deletes events for a person who opts out, and for whatever locks or deletes an account, Auth among it.');

@@ -2845,7 +2845,8 @@ insert into private.definer_ledger (function_name, reason) values
 -- Locks:   worker (shared), connections (shared), queue rows, targets of refused marks.
 --          The connection is held until the commit: disconnecting waits and then leaves the target alone, or comes first
 --          and the mark is refused (P6.7): a lock that was waited for judges the newest version of its row.
--- Speed:   each target, account and connection is looked up once; see claim_targets.sql for the settings.
+-- Speed:   each target, account and connection is looked up once; see claim_targets.sql for the settings. Hash joins stay
+--          allowed: in a queue of hardly more than the batch they are what keeps it from being compared row by row.
 
 create type private.target_mark as (target_id uuid, attempt int, platform_key text);
 comment on type private.target_mark is 'One element of the argument of mark_sending.';

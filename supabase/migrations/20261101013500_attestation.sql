@@ -583,9 +583,8 @@ language sql stable security invoker set search_path = '' as $$
   select private.found(
     private.broken_guards(array['function public.track_usage', 'function private.track_usage', 'function private.check_usage',
       'function private.usage_is_wanted', 'function private.wants_privacy', 'function private.forget_usage',
-      'function private.tg_preferences__forget_usage', 'trigger public.preferences _310_forget_usage',
-      'function private.tg_accounts__forget_usage', 'trigger private.accounts _310_forget_usage',
-      'trigger private.accounts _320_forget_usage'])
+      'function private.tg_forget_usage', 'trigger public.preferences _310_forget_usage',
+      'trigger private.accounts _310_forget_usage', 'trigger private.accounts _320_forget_usage'])
     || private.other_columns('private.usage_events', array['day', 'pseudonym', 'kind', 'name'])
     || private.fault((
       select count(*) from private.usage_keys k, public.preferences f
