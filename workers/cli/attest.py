@@ -28,7 +28,6 @@ from workers.cli.backup import back_up_and_drill
 from workers.errors import ConfigurationError
 from workers.gateway import AttestationHead, AttestedCheck, PromiseText, StoredAttestation
 from workers.schema import scratch
-from workers.settings import WorkerSettings, load
 from workers.vault.keyring import Keyring, KeyringError, new_keyring_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,15 +150,8 @@ def _embedded() -> Iterator[dict[str, str]]:
         for name in ("Ada", "Grace", "Edsger"):
             _settle(api_url, key, name)
         keyring = new_keyring_json()
-        settings = load(
-            WorkerSettings,
-            supabase_url=api_url,
-            supabase_secret_key=databases.stack.secrets.secret_key,
-            supabase_db_url=url,
-            token_keyring=keyring,
-            public_url=api_url,
-        )
-        asyncio.run(back_up_and_drill(databases, settings))  # what came of it is for the checks to say
+        drilling = back_up_and_drill(databases, api_url=api_url, database_url=url, keyring=keyring)
+        asyncio.run(drilling)  # what came of it is for the checks to say
         yield {
             "SUPABASE_DB_URL": url,
             "SUPABASE_URL": api_url,

@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from workers.attestation import commit_of
 from workers.cli.restoring import Opened, Restored, RestoreError, Target, open_backup, restore
+from workers.embedded import Stack
 from workers.errors import ConfigurationError, GatewayError
 from workers.gateway import Gateway, ListedFile
 from workers.jobs.backup import (
@@ -205,15 +206,18 @@ async def fetched(place: Place, home: Place, newest: ListedFile, folder: Path) -
     return folder / newest.name
 
 
-async def back_up_and_drill(databases: scratch.Scratch, settings: WorkerSettings) -> str | None:
+async def back_up_and_drill(
+    databases: scratch.Scratch, *, api_url: str, database_url: str, keyring: str
+) -> str | None:
     """Make a backup of a database of an embedded stack, and drill it beside it. Answers what `drill` answers."""
-    assert settings.supabase_db_url is not None  # noqa: S101  the stack's own
+    settings = _embedded_settings(databases.stack, api_url, keyring)
     gateway, vault = Gateway.open(settings), vault_of(settings)
     try:
         with tempfile.TemporaryDirectory(prefix="nexora-backup-") as folder:
             place = FolderPlace(Path(folder))
-            source = BackupSource(settings.supabase_db_url.get_secret_value(), MIGRATIONS, commit_of(ROOT))
-            made = await make_backup(gateway, vault, place, source)
+            made = await make_backup(
+                gateway, vault, place, BackupSource(database_url, MIGRATIONS, commit_of(ROOT))
+            )
             assert made is not None  # noqa: S101  asked for by hand
             await copy_tombstones(gateway, vault, place)
             backup = open_backup(vault, Path(folder, made.file_name), lambda _step, _count: None)
@@ -221,6 +225,18 @@ async def back_up_and_drill(databases: scratch.Scratch, settings: WorkerSettings
                 return await drill(gateway, vault, backup, Path(folder, FOLDER), target)
     finally:
         await gateway.aclose()
+
+
+def _embedded_settings(stack: Stack, api_url: str, keyring: str) -> WorkerSettings:
+    """Of one database of an embedded stack, whatever the environment says of another."""
+    return load(
+        WorkerSettings,
+        supabase_url=api_url,
+        supabase_secret_key=stack.secrets.secret_key,
+        token_keyring=keyring,
+        public_url="http://127.0.0.1",
+        backup_to=None,
+    )
 
 
 class DrillRecorder(Protocol):
@@ -243,15 +259,7 @@ async def _project() -> AsyncIterator[Target]:
 async def empty_project(databases: scratch.Scratch, name: str) -> AsyncIterator[Target]:
     """An empty project of its own on a running embedded stack."""
     url = databases.bare(name)
-    settings = load(
-        WorkerSettings,
-        supabase_url=databases.stack.serve(name),
-        supabase_secret_key=databases.stack.secrets.secret_key,
-        token_keyring="unused",  # noqa: S106  it opens nothing
-        public_url="http://127.0.0.1",
-        backup_to=None,
-    )
-    gateway = Gateway.open(settings)
+    gateway = Gateway.open(_embedded_settings(databases.stack, databases.stack.serve(name), "unused"))
     try:
         yield Target(url, gateway, tools.push)
     finally:

@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from workers.cli.backup import back_up_and_drill
 from workers.cli.demo.stage import Stage
 from workers.schema.scratch import Scratch
-from workers.settings import WorkerSettings, load
 
 
 def begin(stage: Stage) -> Future[str | None]:
@@ -21,15 +20,13 @@ def begin(stage: Stage) -> Future[str | None]:
 
 def _back_up(stage: Stage) -> str | None:
     service = stage.service
-    settings = load(
-        WorkerSettings,
-        supabase_url=service.api_url,
-        supabase_secret_key=service.stack.secrets.secret_key,
-        supabase_db_url=service.stack.database_url,
-        token_keyring=service.keyring,
-        public_url=service.web_url,
+    drilling = back_up_and_drill(
+        Scratch(service.stack),
+        api_url=service.api_url,
+        database_url=service.stack.database_url,
+        keyring=service.keyring,
     )
-    return asyncio.run(back_up_and_drill(Scratch(service.stack), settings))
+    return asyncio.run(drilling)
 
 
 def see_it_restored(stage: Stage, made: Future[str | None]) -> None:
