@@ -114,7 +114,7 @@ select private.register_data('private.idempotency_keys', 'user_id', 'features', 
   '{"user.unique_id": "user_id", "user.content": "response request_hash", "system.operations": "function_name key created_at"}',
   p_retain_for => '24 hours', p_anchor => 'created', p_notes => '{"response": "The answer to a request, which may hold what the person wrote."}');
 select private.register_data('private.queue', 'with:subject_id', 'features', 'delete_row',
-  '{"user.unique_id": "subject_id", "user.content": "progress", "system.operations": "due_at leased_at sending_at worker_id attempt lane again_at"}',
+  '{"user.unique_id": "subject_id", "user.content": "progress", "system.operations": "due_at expires_at leased_at sending_at sending_attempt worker_id attempt lane again_at"}',
   p_notes => '{"progress": "Upload sessions (sealed) and ids of containers; goes with the work that it belongs to."}');
 select private.register_data('private.held_people', 'subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "subject_id"}');
 select private.register_data('private.dead_letters', 'with:subject_id', 'features', 'delete_row',

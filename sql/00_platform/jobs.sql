@@ -52,12 +52,12 @@ begin
       delete from private.queue q using held h
       where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is null
     ), again as (
-      update private.queue q set worker_id = null, leased_at = null, sending_at = null, progress = null, attempt = 0,
-        due_at = h.again_at, again_at = null
+      update private.queue q set worker_id = null, leased_at = null, sending_at = null, sending_attempt = null,
+        progress = null, attempt = 0, due_at = h.again_at, again_at = null
       from held h
       where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is not null
     ), retried as (
-      update private.queue q set worker_id = null, leased_at = null, sending_at = null,
+      update private.queue q set worker_id = null, leased_at = null, sending_at = null, sending_attempt = null,
         due_at = p_now + private.backoff_delay(h.attempt, h.retry_after)
       from held h where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict = 'retry'
     ), buried as (

@@ -62,10 +62,14 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_count bigint;
 begin
+  with held as materialized (
+    select q.lane, q.subject_id
+    from private.held_by(p_workers, p_now) h join private.queue q using (lane, subject_id)
+    where q.worker_id = any (p_workers) and (p_even_sending or q.sending_at is null)
+    order by q.lane, q.subject_id for update of q
+  )
   update private.queue q set worker_id = null, leased_at = null, due_at = p_now
-    from private.held_by(p_workers, p_now) h
-    where q.lane = h.lane and q.subject_id = h.subject_id and q.worker_id = any (p_workers)
-      and (p_even_sending or q.sending_at is null);
+    from held h where q.lane = h.lane and q.subject_id = h.subject_id;
   get diagnostics v_count = row_count;
   return v_count;
 end;

@@ -7,21 +7,23 @@
 -- Locks:   the worker's row (private.hold_worker), then queue rows. Claims skip rows that are locked.
 -- Speed:   no column that a claim writes is in an index, and each page has room for the two versions that a claim and a
 --          mark add to every row, so that they are HOT updates and indexes stay as they are, even while an old snapshot
---          keeps the dead versions from being removed. No triggers and no foreign keys: a row is an id and a time.
+--          keeps the dead versions from being removed. No triggers and no foreign keys: a row is an id and times.
 
 create table private.queue (
   subject_id uuid not null,
   due_at timestamptz not null,
+  expires_at timestamptz,
   leased_at timestamptz,
   sending_at timestamptz,
+  sending_attempt int,
   worker_id uuid,
   attempt int not null default 0,
   lane text not null,
   again_at timestamptz,
   progress jsonb,
-  primary key (lane, subject_id),
+  primary key (subject_id, lane),
   constraint leased_by_a_worker check ((worker_id is null) = (leased_at is null)),
-  constraint sending_needs_an_attempt check (sending_at is null or attempt > 0)
+  constraint sending_needs_an_attempt check ((sending_at is null) = (sending_attempt is null))
 ) with (
   fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.2
@@ -30,9 +32,11 @@ create index queue_lane_due_at_idx on private.queue (lane, due_at) with (fillfac
 
 comment on table private.queue is 'Work that is due at some time; gone when done. History is kept elsewhere.';
 comment on column private.queue.lane is 'Which kind of work. The pair (lane, subject_id) names one piece of it.';
+comment on column private.queue.expires_at is 'After this it must not be begun any more; NULL: never too late.';
 comment on column private.queue.attempt is
   'Counts leases since the work was scheduled. Together with worker_id it fences off late reports.';
 comment on column private.queue.sending_at is 'When an irreversible call began whose outcome is not known yet.';
+comment on column private.queue.sending_attempt is 'The attempt that began it. Later ones find out what became of it.';
 comment on column private.queue.again_at is 'Asked for again while leased: becomes due then instead of being deleted.';
 comment on column private.queue.progress is 'What the next attempt needs to go on: upload sessions, container ids.';
 

@@ -4,7 +4,8 @@
 -- Caller:  authenticated for its own connections; service_role. DEFINER bodies: the vault is in private.
 -- Errors:  NX001, NX11x account. NX204 no such connection.
 -- Repeat:  safe; the row is returned unchanged, false is returned.
--- Locks:   connection, vault row, queue rows; 40_publishing adds a trigger that settles scheduled posts after these.
+-- Locks:   connection; queue rows and targets of scheduled posts, which a trigger of 40_publishing settles; then vault row and
+--          queue row of the renewal: lanes in alphabetical order, as whoever takes rows of several lanes does.
 
 -- Whatever was being connected for this account in the meantime is void too, or it would undo the disconnection.
 create function private.drop_tokens(p_connection_id uuid) returns private.token_vault
@@ -27,7 +28,8 @@ declare
   v_user uuid := private.require_person();
   v_connection public.connections;
 begin
-  select * into v_connection from public.connections where id = p_connection_id and user_id = v_user for update;
+  select * into v_connection from public.connections where id = p_connection_id and user_id = v_user
+    for no key update;
   if not found then
     perform private.fail('NX204');
   elsif v_connection.state <> 'disconnected' then
@@ -45,17 +47,16 @@ declare
   v_connection public.connections;
   v_vault private.token_vault;
 begin
-  perform from public.connections where id = p_connection_id and state <> 'disconnected' for update;
+  update public.connections
+    set state = 'disconnected', disconnected_at = p_now, token_expires_at = null, refresh_expires_at = null,
+        usable_until = null, updated_at = p_now
+    where id = p_connection_id and state <> 'disconnected' returning * into v_connection;
   v_vault := private.drop_tokens(p_connection_id);
   if v_vault.connection_id is not null then
     perform private.request_revocation((gen_random_uuid(), c.user_id, c.platform_id, c.id, c.external_account_id,
       v_vault.generation, v_vault.sealed_revocation, p_now, p_now + interval '24 hours', 0)::private.revocation_outbox)
       from public.connections c where c.id = p_connection_id; -- P6.7
   end if;
-  update public.connections
-    set state = 'disconnected', disconnected_at = p_now, token_expires_at = null, refresh_expires_at = null,
-        usable_until = null, updated_at = p_now
-    where id = p_connection_id and state <> 'disconnected' returning * into v_connection;
   perform private.drop_pending_connections_of(p_connection_id, p_now);
   perform private.audit('connection_disconnected', 'connection', p_connection_id,
                         jsonb_build_object('platform_id', v_connection.platform_id), p_now);
@@ -75,15 +76,15 @@ begin
   -- A worker whose token was refused may be late: a newer set of tokens is not touched by what it learnt of an old one.
   select * into v_connection from public.connections
     where id = p_connection_id and state = 'active' and token_generation = coalesce(p_generation, token_generation)
-    for update;
+    for no key update;
   if not found then
     return false;
   end if;
-  perform private.drop_tokens(p_connection_id);
   update public.connections
     set state = 'needs_reconnect', token_expires_at = null, refresh_expires_at = null, usable_until = null,
         last_error_code = private.short_code(p_code), updated_at = p_now
     where id = p_connection_id;
+  perform private.drop_tokens(p_connection_id);
   perform private.notify(v_connection.user_id, 'connection_needs_reconnect', 'connection', p_connection_id,
                          private.short_code(p_code), p_now);
   perform private.audit('connection_revoked', 'connection', p_connection_id, jsonb_build_object(

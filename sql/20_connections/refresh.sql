@@ -91,7 +91,7 @@ begin
   if not exists (select from private.workers where id = p_worker_id) then
     perform private.fail('NX002', p_detail := 'p_worker_id');
   end if;
-  perform from public.connections where id = p_connection_id and state = 'active' for update;
+  perform from public.connections where id = p_connection_id and state = 'active' for no key update;
   select * into v_vault from private.token_vault where connection_id = p_connection_id for update;
   -- The generation decides, not the lease: whoever renewed first holds the only token that still works.
   if v_vault.generation is distinct from p_generation - 1 then

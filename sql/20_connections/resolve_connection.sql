@@ -40,7 +40,7 @@ begin
   end if;
   select * into v_connection from public.connections
     where user_id = p_user and platform_id = p_platform and external_account_id = p_external_account_id
-    order by state = 'disconnected', id = p_reconnect desc, connected_at desc limit 1 for update;
+    order by state = 'disconnected', id = p_reconnect desc, connected_at desc limit 1 for no key update;
   if p_reconnect is not null and v_connection.id is distinct from p_reconnect then
     perform private.fail('NX213');
   end if;

@@ -32,8 +32,10 @@ declare
 begin
   perform private.lock_post(p_user, v_target.post_id);
   v_target := private.require_target(p_user, p_target_id);
-  if v_target.state <> all (p_from) or private.put_on_schedule(array[p_target_id], p_at, p_now) = '{}' then
+  if v_target.state <> all (p_from) then
     perform private.fail('NX421', p_detail := v_target.state::text);
+  elsif private.put_on_schedule(array[p_target_id], p_at, p_now) = '{}' then
+    perform private.fail('NX421', p_detail := 'publishing'); -- a worker has it
   end if;
 end;
 $$;
@@ -96,12 +98,12 @@ begin
   select * into v_target from public.post_targets where id = p_target_id for update;
   if v_target.state = 'cancelled' then
     return v_target;
-  elsif v_target.state = 'publishing' and (v_queued.subject_id is null or v_queued.sending_at is not null) then
+  elsif v_queued.sending_at is not null or v_target.state = 'publishing' and v_queued.subject_id is null then
     perform private.fail('NX420');
   elsif v_target.state not in ('scheduled', 'publishing') then
     perform private.fail('NX421', p_detail := v_target.state::text);
   end if;
-  v_verdict.outcome := case when v_target.state = 'publishing' then 'cancelled' end;
+  v_verdict.outcome := case when v_queued.worker_id is not null then 'cancelled' end;
   perform private.settle_targets(array[v_verdict], p_now);
   return private.require_target(v_user, p_target_id);
 end;

@@ -7,27 +7,31 @@
 
 -- Locking the queue rows settles the race with a claim: it either has the row already, and the edit is refused, or skips
 -- it until the edit has committed, and then reads the new content.
-create function private.require_content_at_rest(p_post_id uuid, p_code text) returns void
+create function private.require_at_rest(p_target_ids uuid[], p_code text) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_live int;
   v_held int;
 begin
-  select count(*) into v_live
-    from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-    where t.post_id = p_post_id;
+  select count(*) into v_live from private.queue q where q.lane = 'publish' and q.subject_id = any (p_target_ids);
   select count(*) into v_held from (
     select q.subject_id
     from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-    where t.post_id = p_post_id and q.worker_id is null and t.state <> 'publishing'
+    where t.id = any (p_target_ids) and q.worker_id is null and q.sending_at is null and t.state <> 'publishing'
     for update of q skip locked) held;
   if v_held < v_live then
     perform private.fail(p_code);
   end if;
 end;
 $$;
-comment on function private.require_content_at_rest(uuid, text) is
-  'Fails with the code while a worker has a target of the post; otherwise keeps workers off until the commit.';
+comment on function private.require_at_rest(uuid[], text) is
+  'Fails with the code while a worker has one of the targets; otherwise keeps workers off until the commit.';
+
+create function private.require_content_at_rest(p_post_id uuid, p_code text) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.require_at_rest(array(select t.id from public.post_targets t where t.post_id = p_post_id), p_code)
+$$;
+comment on function private.require_content_at_rest(uuid, text) is 'The same for all targets of a post.';
 
 create function private.check_scheduled_targets(p_post_id uuid, p_now timestamptz default now()) returns void
 language sql volatile security invoker set search_path = '' as $$
@@ -109,20 +113,20 @@ comment on function private.tg_target_follow_ups__check_edit() is
 create trigger _300_check_edit after insert or update or delete on public.target_follow_ups for each row
   execute function private.tg_target_follow_ups__check_edit();
 
--- The row policy lets people edit drafts and scheduled targets only. A claim and an edit meet in the row lock: the later
--- one sees the earlier one's version.
+-- The row policy lets people edit drafts and scheduled targets only. The row is not updated a second time here: PostgreSQL
+-- would check its foreign keys again, and wait for whoever deletes the post and waits for this target.
 create function private.tg_post_targets__check_edit() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
+  perform private.require_at_rest(array(select n.id from new_rows n), 'NX423');
   perform private.check_problems(array(select n.id from new_rows n where n.state = 'scheduled' order by n.id), now());
-  update public.post_targets t
-    set updated_at = now(), checked_at = case when t.state = 'scheduled' then now() end
-    from new_rows n where t.id = n.id;
+  update private.queue q set expires_at = n.scheduled_at + n.tolerance
+    from new_rows n where q.lane = 'publish' and q.subject_id = n.id;
   return null;
 end;
 $$;
 comment on function private.tg_post_targets__check_edit() is
-  'AFTER UPDATE by people: edits of a scheduled target keep the rules; keeps updated_at true.';
+  'AFTER UPDATE by people: edits of a scheduled target keep the rules; keeps the queue true.';
 create trigger _400_check_edit after update on public.post_targets
   referencing new table as new_rows for each statement
   when (current_user in ('anon', 'authenticated')) execute function private.tg_post_targets__check_edit();
@@ -150,5 +154,5 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.tg_posts__check_delete', 'Reads the queue on behalf of a person who deletes a post.'),
   ('private.tg_post_media__check_edit', 'Reads the queue on behalf of a person who edits the files of a post.'),
   ('private.tg_target_follow_ups__check_edit', 'Reads the queue on behalf of a person who edits a thread.'),
-  ('private.tg_post_targets__check_edit', 'Keeps updated_at, which people cannot write, and judges with private rules.'),
+  ('private.tg_post_targets__check_edit', 'Keeps the queue, which people cannot write, and judges with private rules.'),
   ('private.tg_post_targets__forget', 'Deletes queue rows, events and attempts, on which people have no rights.');

@@ -2,9 +2,8 @@
 -- Why:     what was scheduled to an account that is being disconnected fails in the same transaction, and is told.
 -- Caller:  private.disconnect(). An account that only needs a reconnect is paused: see pause.sql.
 -- Errors:  none.
--- Locks:   the connection is held; queue rows without waiting, then targets. A row that a worker holds is skipped: its
---          call of mark_sending waits for the connection and is then refused (NX431), and a claim refuses it as well. So
---          nothing is sent after the commit.
+-- Locks:   the connection is held; queue rows in the order of their ids, then targets. Leases are taken away, too, so that
+--          their marks are refused: nothing is sent after the commit that was not marked before.
 
 create function private.tg_connections__fail_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
@@ -16,7 +15,7 @@ begin
       from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
       where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
         and q.sending_at is null
-      order by q.subject_id for update of q skip locked
+      order by q.subject_id for update of q
     ) l), new.disconnected_at);
   return null;
 end;

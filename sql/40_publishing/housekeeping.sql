@@ -24,7 +24,7 @@ $$;
 comment on function private.release_stuck_targets(timestamptz) is
   'Housekeeping: takes leases back that have shown no progress for long; a late report of theirs is fenced off.';
 
--- A row that was sent keeps its place in the queue, so one without a place cannot be probed: the person has to look.
+-- Without its place in the queue nobody knows whether it was sent, and it cannot be probed: the person has to look.
 create function private.recover_lost_targets(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -36,16 +36,13 @@ begin
       and t.state in ('scheduled', 'publishing')
       and not exists (select from private.queue q where q.lane = 'publish' and q.subject_id = t.id)
     order by t.id limit private.setting_int('housekeeping_batch') for update skip locked);
-  insert into private.queue (lane, subject_id, due_at, attempt)
-    select 'publish', l.id, p_now, l.attempt from unnest(v_lost) l where l.state = 'scheduled'
-    on conflict do nothing;
   perform private.settle_targets(array(
-    select private.verdict(l.id, 'unconfirmed', 'NX435') from unnest(v_lost) l where l.state = 'publishing'), p_now);
+    select private.verdict(l.id, 'unconfirmed', 'NX435') from unnest(v_lost) l), p_now);
   return cardinality(v_lost);
 end;
 $$;
 comment on function private.recover_lost_targets(timestamptz) is
-  'Housekeeping: due targets without a place in the queue get one (scheduled) or are put before the person (publishing).';
+  'Housekeeping: puts due targets without a place in the queue before their person.';
 
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('release_stuck_targets', 'private.release_stuck_targets', 400),

@@ -14,14 +14,16 @@ declare
   v_lease private.queue;
   v_target public.post_targets;
 begin
+  if p_report.target_id is null or p_report.attempt is null then
+    return false;
+  end if;
   select * into v_lease from private.queue where lane = 'publish' and subject_id = p_report.target_id for update;
   select * into v_target from public.post_targets where id = p_report.target_id for update;
   if v_target.state = 'published' then
     return v_target.external_id is not distinct from left(p_report.external_id, 512)
       and exists (select from private.publish_attempts a where a.target_id = v_target.id
                     and a.attempt = p_report.attempt and a.outcome = 'published');
-  elsif not coalesce(v_lease.sending_at is not null
-                     and (v_lease.progress ->> 'sending_attempt')::int = p_report.attempt, false)
+  elsif v_lease.sending_attempt is distinct from p_report.attempt
     and not exists (select from private.publish_attempts a where a.target_id = v_target.id
                       and a.attempt = p_report.attempt and a.sending_at is not null) then
     return false;
@@ -30,7 +32,7 @@ begin
   update public.post_targets t
     set state = 'published', published_at = p_now,
         external_id = coalesce(left(p_report.external_id, 512), t.external_id),
-        external_url = coalesce(case when p_report.external_url ~ '^https://' and length(p_report.external_url) <= 2000
+        external_url = coalesce(case when starts_with(p_report.external_url, 'https://') and length(p_report.external_url) <= 2000
                                      then p_report.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     where t.id = v_target.id;

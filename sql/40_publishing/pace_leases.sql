@@ -45,17 +45,25 @@ $$;
 comment on function private.has_surplus(private.queue[], int) is
   'Whether one account seems to have more than its share of a batch; decide_leases() counts.';
 
-create function private.hold_budgets(p_leased private.queue[], p_now timestamptz) returns void
+create function private.hold_budgets(p_leased private.queue[], p_is_first boolean, p_now timestamptz) returns boolean
 language plpgsql volatile security invoker set search_path = '' as $$
-begin
-  perform from private.platform_budgets b
+declare
+  v_windows uuid[] := array(
+    select b.id from private.platform_budgets b
     where b.resets_at > p_now and (b.connection_id is null or b.connection_id in (
-      select t.connection_id from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id))
-    order by b.id for update;
+      select t.connection_id from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id)));
+begin
+  if p_is_first then
+    perform from private.platform_budgets b where b.id = any (v_windows) order by b.id for update;
+    return true;
+  end if;
+  return (select count(*) = cardinality(v_windows) from (
+    select from private.platform_budgets b where b.id = any (v_windows) for update skip locked) h);
 end;
 $$;
-comment on function private.hold_budgets(private.queue[], timestamptz) is
-  'Locks the windows that a batch may use, so that workers that claim at the same time share them out.';
+comment on function private.hold_budgets(private.queue[], boolean, timestamptz) is
+  'Locks the windows that a batch may use, so that workers that claim at the same time share them out. Who holds some '
+  'already does not wait for more: false, somebody else has one.';
 
 -- The windows of the whole service are shared out among those that their own account's windows let through.
 create function private.decide_leases(p_leased private.queue[], p_share int, p_busy uuid[], p_now timestamptz)
@@ -66,7 +74,7 @@ declare
   v_jitter interval := private.setting_interval('budget_jitter');
 begin
   return array(with ranked as (
-    select l.subject_id, l.due_at, t.connection_id, t.platform_id, t.scheduled_at + t.tolerance as last_at,
+    select l.subject_id, l.due_at, t.connection_id, t.platform_id, l.expires_at,
            row_number() over (partition by t.connection_id order by l.due_at, l.subject_id) as rank
     from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id
     where l.sending_at is null
@@ -88,8 +96,10 @@ begin
   select row(c.subject_id, c.connection_id, c.platform_id,
     case when c.until is not null then c.until + random() * v_jitter
          when c.rank > p_share or p_share is not null and c.connection_id = any (p_busy) then
-           p_now + least(greatest(c.rank - p_share, c.rank * (c.connection_id = any (p_busy))::int) * v_spacing, greatest(c.last_at - p_now, interval '0') / 2) end,
-    c.until > c.last_at)::private.lease_decision
+           p_now + greatest(interval '0', least(
+             greatest(c.rank - p_share, c.rank * (c.connection_id = any (p_busy))::int) * v_spacing,
+             (c.expires_at - p_now) / 2)) end,
+    c.until > c.expires_at)::private.lease_decision
   from closed c);
 end;
 $$;
@@ -133,6 +143,14 @@ $$;
 comment on function private.put_back(private.lease_decision[], timestamptz) is
   'Puts leases back and ends those that would come too late; returns their targets.';
 
+create function private.put_back_unseen(p_leased private.queue[]) returns void
+language sql volatile security invoker set search_path = '' as $$
+  update private.queue q set worker_id = null, leased_at = null, attempt = q.attempt - 1
+    from unnest(p_leased) l where q.lane = l.lane and q.subject_id = l.subject_id
+$$;
+comment on function private.put_back_unseen(private.queue[]) is
+  'Leaves leases to the next claim, which gives their attempt numbers out again.';
+
 create function private.lease_targets(
   p_worker_id uuid, p_limit int, p_since timestamptz, p_busy uuid[], p_now timestamptz
 ) returns private.queue[]
@@ -151,12 +169,14 @@ begin
   for v_round in 1 .. c_rounds loop
     v_leased := array(select l from private.lease_due(p_worker_id, 'publish', p_limit - cardinality(v_kept), p_since, p_now) l);
     v_is_full := cardinality(v_leased) = p_limit - cardinality(v_kept);
-    v_kept := case when v_round = 1 then v_leased else v_kept || v_leased end;
-    exit when v_leased = '{}' or not v_is_limited and not (
-      v_is_full and (v_round > 1 or p_busy <> '{}' or private.has_surplus(v_kept, v_share)));
-    if v_is_limited then
-      perform private.hold_budgets(v_kept, p_now);
+    exit when v_leased = '{}';
+    if v_is_limited and not private.hold_budgets(v_leased, v_round = 1, p_now) then
+      perform private.put_back_unseen(v_leased);
+      exit;
     end if;
+    v_kept := case when v_round = 1 then v_leased else v_kept || v_leased end;
+    exit when not v_is_limited and not (
+      v_is_full and (v_round > 1 or p_busy <> '{}' or private.has_surplus(v_kept, v_share)));
     v_decisions := private.decide_leases(v_kept, case when v_is_full then v_share end, p_busy, p_now);
     v_gone := private.put_back(v_decisions, p_now);
     v_kept := array(select k from unnest(v_kept) k where k.subject_id <> all (v_gone));

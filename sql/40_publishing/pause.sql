@@ -1,18 +1,19 @@
--- private.paused(target, leased, now), triggers on connections
+-- private.paused(target, leased, outcome, now), triggers on connections
 -- Why:     when a platform ends a grant, what was scheduled to the account waits for the person, who may be in time: it stays
 --          scheduled, is not due before its time window ends, and says why (failure_code NX430). Connected again it goes
 --          on; what is too late by then, or was never connected again, is missed and told.
--- Caller:  private.revoke_connection() and confirm_connection() through the triggers; claim, mark and report.
+-- Caller:  private.revoke_connection() and confirm_connection() through the triggers; claim and report.
 -- Errors:  none.
 -- Repeat:  safe.
--- Locks:   the connection is held; queue rows without waiting, then targets. What a worker has in hand is skipped: its mark
---          or its report pauses it.
+-- Locks:   the connection is held; queue rows in the order of their ids, then targets. A lease is taken away, unless it is
+--          marked: then its report pauses it. Who connects again waits for nobody: a worker goes on with what it has.
 
-create function private.paused(p_target public.post_targets, p_is_leased boolean, p_now timestamptz)
-returns private.target_verdict
+create function private.paused(
+  p_target public.post_targets, p_is_leased boolean, p_outcome text, p_now timestamptz
+) returns private.target_verdict
 language plpgsql stable security invoker set search_path = '' as $$
 declare
-  v_verdict private.target_verdict := private.verdict(p_target.id, 'scheduled', 'NX430');
+  v_verdict private.target_verdict := private.verdict(p_target.id, 'scheduled', 'NX430', p_outcome);
 begin
   v_verdict.due_at := p_target.scheduled_at + p_target.tolerance + interval '1 second';
   v_verdict.is_uncounted := p_is_leased;
@@ -23,7 +24,7 @@ begin
   return v_verdict;
 end;
 $$;
-comment on function private.paused(public.post_targets, boolean, timestamptz) is
+comment on function private.paused(public.post_targets, boolean, text, timestamptz) is
   'The verdict on a target whose account has to be connected again: put off to the end of its time window, then missed.';
 
 create function private.waiting_targets(p_connection_id uuid, p_user_id uuid) returns public.post_targets[]
@@ -44,8 +45,13 @@ create function private.tg_connections__pause_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.settle_targets(array(
-    select private.paused(w, false, new.updated_at)
-    from unnest(private.waiting_targets(new.id, new.user_id)) w), new.updated_at);
+    select private.paused(u.target, u.is_leased, case when u.is_leased then 'reconnect' end, new.updated_at) from (
+      select t as target, q.worker_id is not null as is_leased
+      from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+      where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
+        and q.sending_at is null
+      order by q.subject_id for update of q
+    ) u), new.updated_at);
   return null;
 end;
 $$;
@@ -67,7 +73,7 @@ begin
     set failure_code = null, failure_message = null, updated_at = new.connected_at
     from unnest(v_paused) w where t.id = w.id;
   perform private.settle_targets(array(
-    select private.paused(w, false, new.connected_at) from unnest(v_paused) w
+    select private.paused(w, false, null, new.connected_at) from unnest(v_paused) w
     where w.scheduled_at + w.tolerance < new.connected_at), new.connected_at);
   return null;
 end;

@@ -118,14 +118,14 @@ language sql stable security invoker set search_path = '' as $$
     cross join lateral (select e ->> 'scope' as scope, e ->> 'name' as name,
       private.int_or_null(e ->> 'limit') as limit_value, private.int_or_null(e ->> 'remaining') as remaining,
       coalesce(private.instant_or_null(e ->> 'resets_at'),
-               p_now + make_interval(secs => (e ->> 'after_seconds')::numeric::float8)) as resets_at) b
+               p_now + make_interval(secs => private.number_or_null(e ->> 'after_seconds')::float8)) as resets_at) b
     cross join lateral (select case b.scope when 'account' then t.connection_id end as connection_id) a
     left join lateral (select p.* from private.platform_limits p
       where p.platform_id = t.platform_id and p.scope = b.scope and p.name = b.name
         and p.valid_from <= (p_now at time zone 'utc')::date order by p.valid_from desc limit 1) l on true
     where coalesce(l.gates_posts, true) and b.scope in ('account', 'app') and b.name ~ '^[a-z][a-z0-9_]{0,62}$' and b.remaining is not null
     order by t.platform_id, a.connection_id, b.name, b.resets_at desc nulls last, b.remaining
-  ) x where x.resets_at > p_now
+  ) x where x.resets_at > p_now and x.resets_at < p_now + interval '32 days' -- no platform has a longer window
 $$;
 comment on function private.sighted_budgets(private.target_report[], timestamptz) is
   'What reports say about windows, one entry per window: the least that is left of the latest one.';
@@ -133,6 +133,11 @@ comment on function private.sighted_budgets(private.target_report[], timestamptz
 -- Two ends within a minute are the same window: platforms round, and answers take a while.
 create function private.observe_budgets(p_reports private.target_report[], p_now timestamptz) returns void
 language sql volatile security invoker set search_path = '' as $$
+  select from private.platform_budgets b
+    where exists (select from unnest(private.sighted_budgets(p_reports, p_now)) s
+                  where s.platform_id = b.platform_id and s.name = b.name
+                    and s.connection_id is not distinct from b.connection_id)
+    order by b.id for update;
   insert into private.platform_budgets as b
     (platform_id, connection_id, name, limit_value, remaining, resets_at, observed_at)
   select s.platform_id, s.connection_id, s.name, s.limit_value, s.remaining, s.resets_at, p_now

@@ -18,7 +18,9 @@ declare
   v_reports private.target_report[] := private.parse_reports(p_results);
   v_done uuid[];
 begin
-  perform private.hold_worker(p_worker_id);
+  if private.hold_worker(p_worker_id) is distinct from 'live' or not private.are_all_published(v_reports) then
+    perform private.lock_reported(v_reports);
+  end if;
   v_done := private.record_published(p_worker_id, v_reports, p_now);
   return query select d, true, 'published'::text from unnest(v_done) d;
   if cardinality(v_done) < cardinality(v_reports) then
@@ -42,15 +44,16 @@ declare
   v_charges private.target_charge[];
 begin
   with report as materialized (
-    select distinct on (r.target_id) r.* from unnest(p_reports) r where r.outcome = 'published' order by r.target_id
+    select r.* from unnest(p_reports) r where r.outcome = 'published' order by r.target_id
   ), gone as (
     delete from private.queue q using report r
     where q.lane = 'publish' and q.subject_id = r.target_id and q.worker_id = p_worker_id and q.attempt = r.attempt
-    returning q.attempt, q.leased_at, q.sending_at, q.progress, r.*
+    returning q.leased_at, q.sending_at, q.progress, r.*
   ), done as (
     update public.post_targets t
-    set state = 'published', published_at = p_now, external_id = coalesce(left(g.external_id, 512), t.external_id),
-        external_url = coalesce(case when g.external_url ~ '^https://' and length(g.external_url) <= 2000
+    set state = 'published', attempt = g.attempt, published_at = p_now,
+        external_id = coalesce(left(g.external_id, 512), t.external_id),
+        external_url = coalesce(case when starts_with(g.external_url, 'https://') and length(g.external_url) <= 2000
                                      then g.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     from gone g where t.id = g.target_id
@@ -102,7 +105,9 @@ begin
       when v_report.outcome = 'published' then
         v_report.target_id <> all (p_done) and private.record_late_success(p_worker_id, v_report, p_now)
       else v_report.target_id = any (v_settled) and exists (
-        select from unnest(v_verdicts) v where v.target_id = v_report.target_id and v.outcome = v_report.outcome) end;
+        select from private.publish_attempts a
+        where a.target_id = v_report.target_id and a.attempt = v_report.attempt and a.outcome = v_report.outcome
+          and a.finished_at = p_now) end;
     select t.state::text into state from public.post_targets t where t.id = v_report.target_id;
     if accepted is distinct from true and v_report.target_id = any (p_done) and v_report.outcome = 'published' then
       continue; -- answered already
@@ -128,15 +133,15 @@ begin
       select r.target_id from unnest(p_reports) r where r.outcome <> 'published'))
     order by q.subject_id for update);
   return array(
-    select private.judge_report(r, l, t, p_now)
+    select private.judge_report(r.report, r.lease, t, p_now)
     from (
-      select distinct on (x.target_id) x.* from unnest(p_reports) x
+      select distinct on (l.subject_id) x as report, l as lease
+      from unnest(p_reports) x join unnest(v_leases) l on l.subject_id = x.target_id and l.attempt = x.attempt
       where x.outcome in ('retry', 'rejected', 'unknown', 'unconfirmed', 'released', 'reconnect')
-      order by x.target_id
+      order by l.subject_id
     ) r
-    join unnest(v_leases) l on l.subject_id = r.target_id and l.attempt = r.attempt
-    join public.post_targets t on t.id = r.target_id
-    where t.state = 'publishing');
+    join public.post_targets t on t.id = (r.lease).subject_id
+    where t.state in ('scheduled', 'publishing'));
 end;
 $$;
 comment on function private.judge_reports(uuid, private.target_report[], timestamptz) is
@@ -192,8 +197,7 @@ begin
   elsif v_state is distinct from 'needs_reconnect' then
     return private.end_with(p_verdict, 'failed', 'NX431');
   end if;
-  v_paused := private.paused(p_target, true, p_now);
-  v_paused.outcome := p_verdict.outcome;
+  v_paused := private.paused(p_target, true, p_verdict.outcome, p_now);
   v_paused.http_status := p_verdict.http_status;
   return v_paused;
 end;
@@ -214,18 +218,24 @@ end;
 $$;
 comment on function private.end_with(private.target_verdict, public.target_state, text) is 'Ends a target with a code of ours.';
 
+create function private.longest_wait(p_seconds numeric) returns numeric
+language sql immutable security invoker set search_path = '' as $$
+  select least(coalesce(p_seconds, 0), 7 * 86400) -- least() alone would take its bound for a wait that nobody asked for
+$$;
+comment on function private.longest_wait(numeric) is 'How long a platform asks to be left alone, at most a week; in seconds.';
+
 create function private.probe_later(
   p_verdict private.target_verdict, p_report private.target_report, p_lease private.queue, p_now timestamptz
 ) returns private.target_verdict
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_probes int := p_lease.attempt - (p_lease.progress ->> 'sending_attempt')::int;
+  v_probes int := p_lease.attempt - p_lease.sending_attempt;
 begin
   if v_probes >= private.setting_int('reconcile_max_attempts') then
     return private.end_with(p_verdict, 'unconfirmed', 'NX435');
   end if;
   p_verdict.state := 'publishing';
-  p_verdict.due_at := p_now + private.backoff_delay(v_probes + 1, greatest(p_report.retry_after_seconds, 5));
+  p_verdict.due_at := p_now + private.backoff_delay(v_probes + 1, greatest(private.longest_wait(p_report.retry_after_seconds), 5));
   return p_verdict;
 end;
 $$;
@@ -238,7 +248,6 @@ create function private.try_later(
 ) returns private.target_verdict
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  c_longest_wait_seconds constant int := 7 * 86400;
   v_tries int := p_lease.attempt - p_target.attempt_base;
 begin
   if v_tries >= private.setting_int('publish_max_attempts') then
@@ -246,9 +255,7 @@ begin
     p_verdict.message := coalesce(p_verdict.message, private.error_message('NX436'));
     return p_verdict;
   end if;
-  -- least() would take its bound for a wait that nobody asked for.
-  p_verdict.due_at := p_now + private.backoff_delay(
-    v_tries, least(coalesce(p_report.retry_after_seconds, 0), c_longest_wait_seconds));
+  p_verdict.due_at := p_now + private.backoff_delay(v_tries, private.longest_wait(p_report.retry_after_seconds));
   p_verdict.state := 'scheduled';
   if p_verdict.due_at > p_target.scheduled_at + p_target.tolerance then
     p_verdict.state := 'missed';
@@ -271,9 +278,10 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds, budget, charge, notice}]; notice is a code that the person is told with a success; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
-  'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
-  'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
+  'retry_after_seconds, budget, charge, notice}]. outcome: published, retry, rejected, unknown, unconfirmed, released or '
+  'reconnect. message is for the person; notice is a code that the person is told with a success; budget is what the '
+  'platform said is left: [{scope: account|app, name, limit, remaining, resets_at}], in posts. Each row is answered, in '
+  'any order; accepted = false: the lease is gone or the row is malformed.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.report_targets', 'Changes queue and state, on which service_role has no rights.');

@@ -11,7 +11,7 @@
 create function private.lock_post(p_user uuid, p_post_id uuid) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
-  perform from public.posts where id = p_post_id and user_id = p_user for update;
+  perform from public.posts where id = p_post_id and user_id = p_user for no key update;
   if not found then
     perform private.fail('NX401');
   end if;
@@ -103,22 +103,25 @@ end;
 $$;
 comment on function private.lock_schedulable(uuid[]) is 'The targets that can be given a time now, locked in order.';
 
--- The queue goes on counting where the target stands: an attempt number is never given out twice.
+-- The queue goes on counting: an attempt number is never given out twice. What it counts beyond the target are leases that
+-- were lost, which the next claim writes down.
 create function private.set_times(p_target_ids uuid[], p_ats timestamptz[], p_now timestamptz) returns void
 language sql volatile security invoker set search_path = '' as $$
   with given as materialized (
-    select g.id, g.at from unnest(p_target_ids, p_ats) g (id, at)
+    select g.id, g.at, q.attempt
+    from unnest(p_target_ids, p_ats) g (id, at) left join private.queue q on q.lane = 'publish' and q.subject_id = g.id
   ), timed as (
     update public.post_targets t
-    set state = 'scheduled', scheduled_at = g.at, revision = t.revision + 1, attempt_base = t.attempt,
-        failure_code = null, failure_message = null, checked_at = p_now, updated_at = p_now
+    set state = 'scheduled', scheduled_at = g.at, revision = t.revision + 1,
+        attempt_base = greatest(t.attempt, g.attempt), failure_code = null, failure_message = null, checked_at = p_now, updated_at = p_now
     from given g where t.id = g.id
-    returning t.id, t.attempt, g.at
+    returning t.id, t.attempt, g.at, g.at + t.tolerance as expires_at
   )
-  insert into private.queue as q (lane, subject_id, due_at, attempt)
-    select 'publish', t.id, greatest(t.at, p_now), t.attempt from timed t
+  insert into private.queue as q (lane, subject_id, due_at, expires_at, attempt)
+    select 'publish', t.id, greatest(t.at, p_now), t.expires_at, t.attempt from timed t
     on conflict (lane, subject_id) do update
-      set due_at = excluded.due_at, attempt = greatest(q.attempt, excluded.attempt), again_at = null, progress = null
+      set due_at = excluded.due_at, expires_at = excluded.expires_at,
+          attempt = greatest(q.attempt, excluded.attempt), again_at = null, progress = null
 $$;
 comment on function private.set_times(uuid[], timestamptz[], timestamptz) is
   'Schedules targets, each at its own time, whatever was checked before: the one place that does.';

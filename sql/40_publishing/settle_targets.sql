@@ -30,7 +30,12 @@ begin
   with verdict as materialized (
     select v.* from unnest(p_verdicts) v
   ), before as materialized (
-    select q.* from verdict v join private.queue q on q.lane = 'publish' and q.subject_id = v.target_id
+    -- What counts beyond the target's own attempts is a lease that was lost and not written down yet.
+    select q.*, q.worker_id is null and (t.attempt < q.attempt or t.state = 'publishing')
+                and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = q.attempt)
+                as is_lost
+    from verdict v join private.queue q on q.lane = 'publish' and q.subject_id = v.target_id
+      join public.post_targets t on t.id = v.target_id
   ), gone as (
     delete from private.queue q using verdict v
     where q.lane = 'publish' and q.subject_id = v.target_id and v.due_at is null
@@ -38,7 +43,7 @@ begin
     update private.queue q
     set worker_id = null, leased_at = null, again_at = null, due_at = v.due_at,
         sending_at = case when v.state = 'publishing' then q.sending_at end,
-        progress = case when v.state = 'publishing' then q.progress else q.progress - 'sending_attempt' end
+        sending_attempt = case when v.state = 'publishing' then q.sending_attempt end
     from verdict v where q.lane = 'publish' and q.subject_id = v.target_id and v.due_at is not null
   ), settled as (
     update public.post_targets t
@@ -56,14 +61,15 @@ begin
   ), tried as (
     insert into private.publish_attempts (target_id, attempt, finished_at, user_id, worker_id, claimed_at, sending_at,
                                           outcome, code, http_status, platform_key)
-    select s.id, b.attempt, p_now, s.user_id, b.worker_id, b.leased_at, b.sending_at, v.outcome, v.code, v.http_status,
-           coalesce(v.platform_key, left(b.progress ->> 'platform_key', 512))
+    select s.id, b.attempt, p_now, s.user_id, b.worker_id, b.leased_at, b.sending_at, coalesce(v.outcome, 'lease_lost'),
+           v.code, v.http_status, coalesce(v.platform_key, left(b.progress ->> 'platform_key', 512))
     from settled s join verdict v on v.target_id = s.id join before b on b.subject_id = s.id
-    where v.outcome is not null
+    where v.outcome is not null or b.is_lost
     on conflict do nothing
   )
   select array_agg(s.id),
-         array_agg(s.id) filter (where b.worker_id is not null and b.sending_at is null and v.code is distinct from 'NX438')
+         array_agg(s.id) filter (where (b.worker_id is not null or b.is_lost) and b.sending_at is null
+                                   and v.code is distinct from 'NX438')
     into v_settled, v_unsent
     from settled s join verdict v on v.target_id = s.id left join before b on b.subject_id = s.id;
   perform private.return_budgets(v_unsent, p_now);

@@ -18,12 +18,13 @@ create table public.target_events (
   attempt int not null,
   primary key (user_id, target_id, at, id)
 ) partition by range (at);
-comment on table public.target_events is 'Every change of state of every target. Append-only.';
+comment on table public.target_events is
+  'Every change of state of every target, and every attempt that changed nothing. Append-only.';
 comment on column public.target_events.id is 'Microsecond of writing: the order of events at the same instant.';
 comment on column public.target_events.target_id is 'The target; history goes when it is deleted.';
 comment on column public.target_events.at is 'When it changed.';
 comment on column public.target_events.from_state is 'The state before.';
-comment on column public.target_events.to_state is 'The state after.';
+comment on column public.target_events.to_state is 'The state after; the same where an attempt is to be followed by another.';
 comment on column public.target_events.code is 'Why, where there is more to say: an NX code or the platform''s own.';
 comment on column public.target_events.attempt is 'The attempt that it belongs to; 0 before the first.';
 
@@ -38,17 +39,19 @@ declare
   v_id bigint := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
 begin
   insert into public.target_events (id, target_id, user_id, at, from_state, to_state, code, attempt)
-  select v_id, n.id, n.user_id, n.updated_at, coalesce(t.from_state, private.refuse_transition(o.state, n.state)), n.state,
-         n.failure_code, n.attempt
+  select v_id, n.id, n.user_id, n.updated_at, case when n.state = o.state or t.from_state is not null then o.state
+                                                     else private.refuse_transition(o.state, n.state) end,
+         n.state, n.failure_code, n.attempt
   from new_rows n
   join old_rows o on o.id = n.id
   left join private.target_transitions t on t.from_state = o.state and t.to_state = n.state
-  where n.state <> o.state;
+  where n.state <> o.state or n.attempt > o.attempt and n.failure_code is not null;
   return null;
 end;
 $$;
 comment on function private.tg_post_targets__record_transitions() is
-  'AFTER UPDATE: refuses unlawful changes of state and writes one event for each lawful one.';
+  'AFTER UPDATE: refuses unlawful changes of state, writes one event for each lawful one and for each attempt that changed '
+  'nothing.';
 create trigger _300_record_transitions after update on public.post_targets
   referencing old table as old_rows new table as new_rows for each statement
   execute function private.tg_post_targets__record_transitions();

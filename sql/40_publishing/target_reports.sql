@@ -1,8 +1,9 @@
--- private.target_report, private.parse_reports(results)
+-- private.target_report, private.parse_reports(results), private.lock_reported(reports)
 -- Why:     what workers say about their attempts, read with care: one malformed report must not lose the others.
 -- Caller:  report_targets.sql and platform_budgets.sql.
 -- Errors:  NX002 the results are not a JSON array.
 -- Repeat:  safe; nothing is written.
+-- Locks:   lock_reported: queue rows in the order of their ids.
 
 create type private.target_report as (
   target_id uuid,
@@ -40,3 +41,21 @@ exception when data_exception then
 end;
 $$;
 comment on function private.parse_reports(jsonb) is 'The reports, in order; what is malformed in one becomes NULL in it.';
+
+create function private.are_all_published(p_reports private.target_report[]) returns boolean
+language sql immutable security invoker set search_path = '' as $$
+  select not exists (select from unnest(p_reports) r where r.outcome is distinct from 'published')
+$$;
+comment on function private.are_all_published(private.target_report[]) is 'Whether a batch is all success.';
+
+-- Successes of a live worker lock their queue rows in the order of their ids, as others do who take several. Where a second
+-- look at the rest will follow, all are locked at the beginning.
+create function private.lock_reported(p_reports private.target_report[]) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform from private.queue q
+    where q.lane = 'publish' and q.subject_id = any (array(select r.target_id from unnest(p_reports) r))
+    order by q.subject_id for update;
+end;
+$$;
+comment on function private.lock_reported(private.target_report[]) is 'Locks the queue rows of a batch.';

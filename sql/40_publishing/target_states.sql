@@ -6,7 +6,8 @@
 create type public.target_state as enum (
   'draft', 'scheduled', 'publishing', 'published', 'failed', 'unconfirmed', 'missed', 'cancelled');
 comment on type public.target_state is
-  'draft: not scheduled. scheduled: waits for its time. publishing: a worker has it. published: it is on the platform. '
+  'draft: not scheduled. scheduled: waits for its time, or goes out at this moment. publishing: a worker is at it for longer, '
+  'or asks the platform what became of it. published: it is on the platform. '
   'failed: it is not there, and why is in failure_code. unconfirmed: the platform does not say; the person decides. '
   'missed: its time window passed. cancelled: the person took it back.';
 
@@ -24,10 +25,12 @@ insert into private.target_transitions (from_state, to_state, meaning) values
   ('cancelled', 'scheduled', 'The person scheduled it again.'),
   ('failed', 'scheduled', 'The person retries.'),
   ('missed', 'scheduled', 'The person retries.'),
-  ('scheduled', 'publishing', 'A worker claimed it.'),
+  ('scheduled', 'publishing', 'A worker uploads it, or it was sent and the platform has not said yet what became of it.'),
+  ('scheduled', 'published', 'The platform accepted it.'),
   ('scheduled', 'cancelled', 'The person took it back.'),
-  ('scheduled', 'failed', 'Its account, its person or a rule does not allow it any more.'),
-  ('scheduled', 'missed', 'No worker had it within its time window.'),
+  ('scheduled', 'failed', 'The platform refused it, all tries are used up, or its account or a rule does not allow it any more.'),
+  ('scheduled', 'unconfirmed', 'It was sent, and the platform does not say what became of it.'),
+  ('scheduled', 'missed', 'Its time window passed before it was sent.'),
   ('publishing', 'published', 'The platform accepted it.'),
   ('publishing', 'scheduled', 'The platform certainly did not accept it, or the worker gave it back; it will be tried again.'),
   ('publishing', 'failed', 'The platform refused it, or its account is gone, or all tries are used up.'),
@@ -36,7 +39,6 @@ insert into private.target_transitions (from_state, to_state, meaning) values
   ('publishing', 'cancelled', 'The person took it back before it was sent.'),
   ('unconfirmed', 'published', 'The person found it on the platform, or a late report says so.'),
   ('unconfirmed', 'failed', 'The person did not find it on the platform.'),
-  ('scheduled', 'published', 'A late report says that an earlier attempt succeeded.'),
   ('failed', 'published', 'A late report says that an earlier attempt succeeded.'),
   ('missed', 'published', 'A late report says that an earlier attempt succeeded.'),
   ('cancelled', 'published', 'A late report says that an earlier attempt succeeded.');

@@ -77,13 +77,13 @@ comment on table private.erasure_notices is
 create function private.take_back_scheduled(p_person uuid, p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
-  perform from public.connections c where c.user_id = p_person order by c.id for update;
+  perform from public.connections c where c.user_id = p_person order by c.id for no key update;
   perform private.settle_targets(array(
-    select private.verdict(l.subject_id, 'cancelled', null) from (
-      select q.subject_id from public.post_targets t
+    select private.verdict(l.subject_id, 'cancelled', null, case when l.worker_id is not null then 'cancelled' end) from (
+      select q.subject_id, q.worker_id from public.post_targets t
       join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-      where t.user_id = p_person and t.state = 'scheduled' and q.sending_at is null
-      order by q.subject_id for update of q skip locked) l), p_now);
+      where t.user_id = p_person and t.state in ('scheduled', 'publishing') and q.sending_at is null
+      order by q.subject_id for update of q) l), p_now);
   perform private.drop_pending_connection(p, p_now) from private.pending_connections p where p.user_id = p_person;
   delete from private.oauth_flows f where f.user_id = p_person;
 end;

@@ -79,7 +79,6 @@ begin
                      left join private.queue q on q.lane = 'publish' and q.subject_id = t.id
                      where t.state in ('scheduled', 'publishing') and q.sending_at is null
                        and (t.state = 'publishing' or least(q.due_at, t.scheduled_at) <= p_now) order by t.id);
-  update public.post_targets t set state = 'publishing', updated_at = p_now where t.id = any (v_targets) and t.state = 'scheduled';
   perform private.settle_targets(array(select private.verdict(t, 'unconfirmed', 'NX435') from unnest(v_targets) t), p_now);
   update private.exports e set state = 'expired', ended_at = coalesce(e.ended_at, p_now) where e.state = 'ready';
   return cardinality(v_targets);

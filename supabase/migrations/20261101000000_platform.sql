@@ -166,7 +166,7 @@ insert into private.settings (key, value, description) values
 
 -- ==== sql/00_platform/parsing.sql
 
--- private.uuid_or_null(text), private.int_or_null(text), private.instant_or_null(text)
+-- private.uuid_or_null(text), private.int_or_null(text), private.number_or_null(text), private.instant_or_null(text)
 -- Why:     values inside JSON that workers hand over: one that is malformed must not undo what the others bring.
 -- Caller:  bodies in schema private.
 -- Errors:  none: what cannot be read is NULL.
@@ -183,6 +183,12 @@ language sql immutable security invoker set search_path = '' as $$
   select case when p_text ~ '^[0-9]{1,9}(\.0+)?$' then p_text::numeric::int end
 $$;
 comment on function private.int_or_null(text) is 'A whole number from 0 up, or NULL where the text is none.';
+
+create function private.number_or_null(p_text text) returns numeric
+language sql immutable security invoker set search_path = '' as $$
+  select case when p_text ~ '^[0-9]{1,9}(\.[0-9]{1,15})?$' then p_text::numeric end
+$$;
+comment on function private.number_or_null(text) is 'A number from 0 up in plain digits, or NULL where the text is none.';
 
 create function private.instant_or_null(p_text text) returns timestamptz
 language plpgsql stable security invoker set search_path = '' as $$
@@ -727,21 +733,23 @@ insert into private.definer_ledger (function_name, reason) values
 -- Locks:   the worker's row (private.hold_worker), then queue rows. Claims skip rows that are locked.
 -- Speed:   no column that a claim writes is in an index, and each page has room for the two versions that a claim and a
 --          mark add to every row, so that they are HOT updates and indexes stay as they are, even while an old snapshot
---          keeps the dead versions from being removed. No triggers and no foreign keys: a row is an id and a time.
+--          keeps the dead versions from being removed. No triggers and no foreign keys: a row is an id and times.
 
 create table private.queue (
   subject_id uuid not null,
   due_at timestamptz not null,
+  expires_at timestamptz,
   leased_at timestamptz,
   sending_at timestamptz,
+  sending_attempt int,
   worker_id uuid,
   attempt int not null default 0,
   lane text not null,
   again_at timestamptz,
   progress jsonb,
-  primary key (lane, subject_id),
+  primary key (subject_id, lane),
   constraint leased_by_a_worker check ((worker_id is null) = (leased_at is null)),
-  constraint sending_needs_an_attempt check (sending_at is null or attempt > 0)
+  constraint sending_needs_an_attempt check ((sending_at is null) = (sending_attempt is null))
 ) with (
   fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.2
@@ -750,9 +758,11 @@ create index queue_lane_due_at_idx on private.queue (lane, due_at) with (fillfac
 
 comment on table private.queue is 'Work that is due at some time; gone when done. History is kept elsewhere.';
 comment on column private.queue.lane is 'Which kind of work. The pair (lane, subject_id) names one piece of it.';
+comment on column private.queue.expires_at is 'After this it must not be begun any more; NULL: never too late.';
 comment on column private.queue.attempt is
   'Counts leases since the work was scheduled. Together with worker_id it fences off late reports.';
 comment on column private.queue.sending_at is 'When an irreversible call began whose outcome is not known yet.';
+comment on column private.queue.sending_attempt is 'The attempt that began it. Later ones find out what became of it.';
 comment on column private.queue.again_at is 'Asked for again while leased: becomes due then instead of being deleted.';
 comment on column private.queue.progress is 'What the next attempt needs to go on: upload sessions, container ids.';
 
@@ -857,10 +867,14 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_count bigint;
 begin
+  with held as materialized (
+    select q.lane, q.subject_id
+    from private.held_by(p_workers, p_now) h join private.queue q using (lane, subject_id)
+    where q.worker_id = any (p_workers) and (p_even_sending or q.sending_at is null)
+    order by q.lane, q.subject_id for update of q
+  )
   update private.queue q set worker_id = null, leased_at = null, due_at = p_now
-    from private.held_by(p_workers, p_now) h
-    where q.lane = h.lane and q.subject_id = h.subject_id and q.worker_id = any (p_workers)
-      and (p_even_sending or q.sending_at is null);
+    from held h where q.lane = h.lane and q.subject_id = h.subject_id;
   get diagnostics v_count = row_count;
   return v_count;
 end;
@@ -963,12 +977,12 @@ begin
       delete from private.queue q using held h
       where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is null
     ), again as (
-      update private.queue q set worker_id = null, leased_at = null, sending_at = null, progress = null, attempt = 0,
-        due_at = h.again_at, again_at = null
+      update private.queue q set worker_id = null, leased_at = null, sending_at = null, sending_attempt = null,
+        progress = null, attempt = 0, due_at = h.again_at, again_at = null
       from held h
       where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict <> 'retry' and h.again_at is not null
     ), retried as (
-      update private.queue q set worker_id = null, leased_at = null, sending_at = null,
+      update private.queue q set worker_id = null, leased_at = null, sending_at = null, sending_attempt = null,
         due_at = p_now + private.backoff_delay(h.attempt, h.retry_after)
       from held h where q.lane = h.lane and q.subject_id = h.subject_id and h.verdict = 'retry'
     ), buried as (
@@ -1194,7 +1208,7 @@ select private.register_data('private.idempotency_keys', 'user_id', 'features', 
   '{"user.unique_id": "user_id", "user.content": "response request_hash", "system.operations": "function_name key created_at"}',
   p_retain_for => '24 hours', p_anchor => 'created', p_notes => '{"response": "The answer to a request, which may hold what the person wrote."}');
 select private.register_data('private.queue', 'with:subject_id', 'features', 'delete_row',
-  '{"user.unique_id": "subject_id", "user.content": "progress", "system.operations": "due_at leased_at sending_at worker_id attempt lane again_at"}',
+  '{"user.unique_id": "subject_id", "user.content": "progress", "system.operations": "due_at expires_at leased_at sending_at sending_attempt worker_id attempt lane again_at"}',
   p_notes => '{"progress": "Upload sessions (sealed) and ids of containers; goes with the work that it belongs to."}');
 select private.register_data('private.held_people', 'subject_id', 'legal_duty', 'delete_row', '{"user.unique_id": "subject_id"}');
 select private.register_data('private.dead_letters', 'with:subject_id', 'features', 'delete_row',

@@ -543,7 +543,8 @@ comment on function private.weighted_length(text, int) is 'Length of a text as X
 create type public.target_state as enum (
   'draft', 'scheduled', 'publishing', 'published', 'failed', 'unconfirmed', 'missed', 'cancelled');
 comment on type public.target_state is
-  'draft: not scheduled. scheduled: waits for its time. publishing: a worker has it. published: it is on the platform. '
+  'draft: not scheduled. scheduled: waits for its time, or goes out at this moment. publishing: a worker is at it for longer, '
+  'or asks the platform what became of it. published: it is on the platform. '
   'failed: it is not there, and why is in failure_code. unconfirmed: the platform does not say; the person decides. '
   'missed: its time window passed. cancelled: the person took it back.';
 
@@ -561,10 +562,12 @@ insert into private.target_transitions (from_state, to_state, meaning) values
   ('cancelled', 'scheduled', 'The person scheduled it again.'),
   ('failed', 'scheduled', 'The person retries.'),
   ('missed', 'scheduled', 'The person retries.'),
-  ('scheduled', 'publishing', 'A worker claimed it.'),
+  ('scheduled', 'publishing', 'A worker uploads it, or it was sent and the platform has not said yet what became of it.'),
+  ('scheduled', 'published', 'The platform accepted it.'),
   ('scheduled', 'cancelled', 'The person took it back.'),
-  ('scheduled', 'failed', 'Its account, its person or a rule does not allow it any more.'),
-  ('scheduled', 'missed', 'No worker had it within its time window.'),
+  ('scheduled', 'failed', 'The platform refused it, all tries are used up, or its account or a rule does not allow it any more.'),
+  ('scheduled', 'unconfirmed', 'It was sent, and the platform does not say what became of it.'),
+  ('scheduled', 'missed', 'Its time window passed before it was sent.'),
   ('publishing', 'published', 'The platform accepted it.'),
   ('publishing', 'scheduled', 'The platform certainly did not accept it, or the worker gave it back; it will be tried again.'),
   ('publishing', 'failed', 'The platform refused it, or its account is gone, or all tries are used up.'),
@@ -573,7 +576,6 @@ insert into private.target_transitions (from_state, to_state, meaning) values
   ('publishing', 'cancelled', 'The person took it back before it was sent.'),
   ('unconfirmed', 'published', 'The person found it on the platform, or a late report says so.'),
   ('unconfirmed', 'failed', 'The person did not find it on the platform.'),
-  ('scheduled', 'published', 'A late report says that an earlier attempt succeeded.'),
   ('failed', 'published', 'A late report says that an earlier attempt succeeded.'),
   ('missed', 'published', 'A late report says that an earlier attempt succeeded.'),
   ('cancelled', 'published', 'A late report says that an earlier attempt succeeded.');
@@ -599,10 +601,10 @@ comment on function private.refuse_transition(public.target_state, public.target
 -- Locks:   whoever takes several locks takes them in this order: worker, idempotency key, post, connection, vault row,
 --          queue row, target. A connection comes before the rest because its state is the gate: disconnecting holds it
 --          while it settles what was scheduled. Nobody who holds a target waits for a queue row.
--- Speed:   workers change every row three times. No changed column is in an index (state above all), two thirds of each
---          page are free for the later versions of its rows, even while an old snapshot keeps the dead ones, and there
---          is no BEFORE UPDATE row trigger, which would lock each row once more: changes are HOT.
---          What others do with row triggers, one statement trigger does here for the whole batch (target_events.sql).
+-- Speed:   workers change every row once, or a few times where it takes longer. No changed column is in an index (state above
+--          all), and half of each page is free for the later versions of its rows, even while an old snapshot keeps the
+--          dead ones: changes are HOT. What others do with row triggers, statement triggers do here for the whole batch
+--          (target_events.sql).
 
 create table public.post_targets (
   id uuid not null default private.time_ordered_id(),
@@ -635,11 +637,11 @@ create table public.post_targets (
   constraint tolerance_is_1_minute_to_7_days check (tolerance between interval '1 minute' and interval '7 days'),
   constraint scheduled_has_a_time check (state = 'draft' or scheduled_at is not null),
   constraint published_says_when check ((state = 'published') = (published_at is not null)),
-  constraint external_url_is_https check (external_url ~ '^https://' and length(external_url) <= 2000),
+  constraint external_url_is_https check (starts_with(external_url, 'https://') and length(external_url) <= 2000),
   constraint external_id_is_bounded check (length(external_id) <= 512),
   constraint failure_code_is_a_code check (length(failure_code) <= 60),
   constraint failure_message_is_bounded check (length(failure_message) <= 500)
-) with (fillfactor = 35);
+) with (fillfactor = 50);
 -- After the other key, which begins with the same column: of two indexes that cost the same, the planner takes the newer
 -- one, and this is the smaller. One index less to keep in memory.
 alter table public.post_targets add primary key (id);
@@ -658,7 +660,7 @@ comment on column public.post_targets.scheduled_at is 'When it is to be publishe
 comment on column public.post_targets.tolerance is
   'How late it may be published. After that it becomes missed, and the person is told.';
 comment on column public.post_targets.revision is 'How often it was scheduled.';
-comment on column public.post_targets.attempt is 'How often a worker claimed it, ever. Never reset: it fences off late reports.';
+comment on column public.post_targets.attempt is 'The attempt that ended last, counted ever. Never reset: it fences off late reports.';
 comment on column public.post_targets.attempt_base is 'Value of attempt when the current schedule began to count its tries.';
 comment on column public.post_targets.checked_at is 'When it was last found to keep the rules of the platform.';
 comment on column public.post_targets.external_id is 'The platform''s id of the published post.';
@@ -682,25 +684,13 @@ comment on function private.tg_post_targets__set_platform() is 'BEFORE INSERT: t
 create trigger _150_set_platform before insert on public.post_targets for each row
   execute function private.tg_post_targets__set_platform();
 
--- The work of private.tg_protect_columns() for a whole statement, see Speed.
-create function private.tg_post_targets__protect() returns trigger
-language plpgsql volatile security invoker set search_path = '' as $$
-begin
-  if exists (
-    select from new_rows n left join old_rows o on o.id = n.id
-    where to_jsonb(n) - '{text,options,tolerance}'::text[]
-          is distinct from to_jsonb(o) - '{text,options,tolerance}'::text[]
-  ) then
-    perform private.fail('NX010', p_detail := 'post_targets');
-  end if;
-  return null;
-end;
-$$;
-comment on function private.tg_post_targets__protect() is
-  'AFTER UPDATE: people change text, options and tolerance, nothing else (P3.6).';
-create trigger _100_protect after update on public.post_targets
-  referencing old table as old_rows new table as new_rows for each statement
-  when (current_user in ('anon', 'authenticated')) execute function private.tg_post_targets__protect();
+create trigger _100_protect before update on public.post_targets for each row
+  when (current_user in ('anon', 'authenticated'))
+  execute function private.tg_protect_columns('id', 'user_id', 'post_id', 'connection_id', 'platform_id', 'state',
+    'scheduled_at', 'revision', 'attempt', 'attempt_base', 'checked_at', 'published_at', 'external_id', 'external_url',
+    'failure_code', 'failure_message', 'created_at', 'updated_at');
+create trigger _200_touch before update on public.post_targets for each row
+  when (current_user in ('anon', 'authenticated')) execute function private.tg_touch_updated_at();
 
 do $$ begin
   if exists (select from pg_publication where pubname = 'supabase_realtime') then
@@ -779,12 +769,13 @@ create table public.target_events (
   attempt int not null,
   primary key (user_id, target_id, at, id)
 ) partition by range (at);
-comment on table public.target_events is 'Every change of state of every target. Append-only.';
+comment on table public.target_events is
+  'Every change of state of every target, and every attempt that changed nothing. Append-only.';
 comment on column public.target_events.id is 'Microsecond of writing: the order of events at the same instant.';
 comment on column public.target_events.target_id is 'The target; history goes when it is deleted.';
 comment on column public.target_events.at is 'When it changed.';
 comment on column public.target_events.from_state is 'The state before.';
-comment on column public.target_events.to_state is 'The state after.';
+comment on column public.target_events.to_state is 'The state after; the same where an attempt is to be followed by another.';
 comment on column public.target_events.code is 'Why, where there is more to say: an NX code or the platform''s own.';
 comment on column public.target_events.attempt is 'The attempt that it belongs to; 0 before the first.';
 
@@ -799,17 +790,19 @@ declare
   v_id bigint := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
 begin
   insert into public.target_events (id, target_id, user_id, at, from_state, to_state, code, attempt)
-  select v_id, n.id, n.user_id, n.updated_at, coalesce(t.from_state, private.refuse_transition(o.state, n.state)), n.state,
-         n.failure_code, n.attempt
+  select v_id, n.id, n.user_id, n.updated_at, case when n.state = o.state or t.from_state is not null then o.state
+                                                     else private.refuse_transition(o.state, n.state) end,
+         n.state, n.failure_code, n.attempt
   from new_rows n
   join old_rows o on o.id = n.id
   left join private.target_transitions t on t.from_state = o.state and t.to_state = n.state
-  where n.state <> o.state;
+  where n.state <> o.state or n.attempt > o.attempt and n.failure_code is not null;
   return null;
 end;
 $$;
 comment on function private.tg_post_targets__record_transitions() is
-  'AFTER UPDATE: refuses unlawful changes of state and writes one event for each lawful one.';
+  'AFTER UPDATE: refuses unlawful changes of state, writes one event for each lawful one and for each attempt that changed '
+  'nothing.';
 create trigger _300_record_transitions after update on public.post_targets
   referencing old table as old_rows new table as new_rows for each statement
   execute function private.tg_post_targets__record_transitions();
@@ -1397,11 +1390,12 @@ insert into private.housekeeping_tasks (task, function_name, run_order) values
 
 -- ==== sql/40_publishing/target_reports.sql
 
--- private.target_report, private.parse_reports(results)
+-- private.target_report, private.parse_reports(results), private.lock_reported(reports)
 -- Why:     what workers say about their attempts, read with care: one malformed report must not lose the others.
 -- Caller:  report_targets.sql and platform_budgets.sql.
 -- Errors:  NX002 the results are not a JSON array.
 -- Repeat:  safe; nothing is written.
+-- Locks:   lock_reported: queue rows in the order of their ids.
 
 create type private.target_report as (
   target_id uuid,
@@ -1439,6 +1433,24 @@ exception when data_exception then
 end;
 $$;
 comment on function private.parse_reports(jsonb) is 'The reports, in order; what is malformed in one becomes NULL in it.';
+
+create function private.are_all_published(p_reports private.target_report[]) returns boolean
+language sql immutable security invoker set search_path = '' as $$
+  select not exists (select from unnest(p_reports) r where r.outcome is distinct from 'published')
+$$;
+comment on function private.are_all_published(private.target_report[]) is 'Whether a batch is all success.';
+
+-- Successes of a live worker lock their queue rows in the order of their ids, as others do who take several. Where a second
+-- look at the rest will follow, all are locked at the beginning.
+create function private.lock_reported(p_reports private.target_report[]) returns void
+language plpgsql volatile security invoker set search_path = '' as $$
+begin
+  perform from private.queue q
+    where q.lane = 'publish' and q.subject_id = any (array(select r.target_id from unnest(p_reports) r))
+    order by q.subject_id for update;
+end;
+$$;
+comment on function private.lock_reported(private.target_report[]) is 'Locks the queue rows of a batch.';
 
 -- ==== sql/40_publishing/platform_budgets.sql
 
@@ -1562,14 +1574,14 @@ language sql stable security invoker set search_path = '' as $$
     cross join lateral (select e ->> 'scope' as scope, e ->> 'name' as name,
       private.int_or_null(e ->> 'limit') as limit_value, private.int_or_null(e ->> 'remaining') as remaining,
       coalesce(private.instant_or_null(e ->> 'resets_at'),
-               p_now + make_interval(secs => (e ->> 'after_seconds')::numeric::float8)) as resets_at) b
+               p_now + make_interval(secs => private.number_or_null(e ->> 'after_seconds')::float8)) as resets_at) b
     cross join lateral (select case b.scope when 'account' then t.connection_id end as connection_id) a
     left join lateral (select p.* from private.platform_limits p
       where p.platform_id = t.platform_id and p.scope = b.scope and p.name = b.name
         and p.valid_from <= (p_now at time zone 'utc')::date order by p.valid_from desc limit 1) l on true
     where coalesce(l.gates_posts, true) and b.scope in ('account', 'app') and b.name ~ '^[a-z][a-z0-9_]{0,62}$' and b.remaining is not null
     order by t.platform_id, a.connection_id, b.name, b.resets_at desc nulls last, b.remaining
-  ) x where x.resets_at > p_now
+  ) x where x.resets_at > p_now and x.resets_at < p_now + interval '32 days' -- no platform has a longer window
 $$;
 comment on function private.sighted_budgets(private.target_report[], timestamptz) is
   'What reports say about windows, one entry per window: the least that is left of the latest one.';
@@ -1577,6 +1589,11 @@ comment on function private.sighted_budgets(private.target_report[], timestamptz
 -- Two ends within a minute are the same window: platforms round, and answers take a while.
 create function private.observe_budgets(p_reports private.target_report[], p_now timestamptz) returns void
 language sql volatile security invoker set search_path = '' as $$
+  select from private.platform_budgets b
+    where exists (select from unnest(private.sighted_budgets(p_reports, p_now)) s
+                  where s.platform_id = b.platform_id and s.name = b.name
+                    and s.connection_id is not distinct from b.connection_id)
+    order by b.id for update;
   insert into private.platform_budgets as b
     (platform_id, connection_id, name, limit_value, remaining, resets_at, observed_at)
   select s.platform_id, s.connection_id, s.name, s.limit_value, s.remaining, s.resets_at, p_now
@@ -1662,7 +1679,12 @@ begin
   with verdict as materialized (
     select v.* from unnest(p_verdicts) v
   ), before as materialized (
-    select q.* from verdict v join private.queue q on q.lane = 'publish' and q.subject_id = v.target_id
+    -- What counts beyond the target's own attempts is a lease that was lost and not written down yet.
+    select q.*, q.worker_id is null and (t.attempt < q.attempt or t.state = 'publishing')
+                and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = q.attempt)
+                as is_lost
+    from verdict v join private.queue q on q.lane = 'publish' and q.subject_id = v.target_id
+      join public.post_targets t on t.id = v.target_id
   ), gone as (
     delete from private.queue q using verdict v
     where q.lane = 'publish' and q.subject_id = v.target_id and v.due_at is null
@@ -1670,7 +1692,7 @@ begin
     update private.queue q
     set worker_id = null, leased_at = null, again_at = null, due_at = v.due_at,
         sending_at = case when v.state = 'publishing' then q.sending_at end,
-        progress = case when v.state = 'publishing' then q.progress else q.progress - 'sending_attempt' end
+        sending_attempt = case when v.state = 'publishing' then q.sending_attempt end
     from verdict v where q.lane = 'publish' and q.subject_id = v.target_id and v.due_at is not null
   ), settled as (
     update public.post_targets t
@@ -1688,14 +1710,15 @@ begin
   ), tried as (
     insert into private.publish_attempts (target_id, attempt, finished_at, user_id, worker_id, claimed_at, sending_at,
                                           outcome, code, http_status, platform_key)
-    select s.id, b.attempt, p_now, s.user_id, b.worker_id, b.leased_at, b.sending_at, v.outcome, v.code, v.http_status,
-           coalesce(v.platform_key, left(b.progress ->> 'platform_key', 512))
+    select s.id, b.attempt, p_now, s.user_id, b.worker_id, b.leased_at, b.sending_at, coalesce(v.outcome, 'lease_lost'),
+           v.code, v.http_status, coalesce(v.platform_key, left(b.progress ->> 'platform_key', 512))
     from settled s join verdict v on v.target_id = s.id join before b on b.subject_id = s.id
-    where v.outcome is not null
+    where v.outcome is not null or b.is_lost
     on conflict do nothing
   )
   select array_agg(s.id),
-         array_agg(s.id) filter (where b.worker_id is not null and b.sending_at is null and v.code is distinct from 'NX438')
+         array_agg(s.id) filter (where (b.worker_id is not null or b.is_lost) and b.sending_at is null
+                                   and v.code is distinct from 'NX438')
     into v_settled, v_unsent
     from settled s join verdict v on v.target_id = s.id left join before b on b.subject_id = s.id;
   perform private.return_budgets(v_unsent, p_now);
@@ -1739,7 +1762,7 @@ comment on function private.verdict(uuid, public.target_state, text, text) is 'A
 create function private.lock_post(p_user uuid, p_post_id uuid) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
-  perform from public.posts where id = p_post_id and user_id = p_user for update;
+  perform from public.posts where id = p_post_id and user_id = p_user for no key update;
   if not found then
     perform private.fail('NX401');
   end if;
@@ -1831,22 +1854,25 @@ end;
 $$;
 comment on function private.lock_schedulable(uuid[]) is 'The targets that can be given a time now, locked in order.';
 
--- The queue goes on counting where the target stands: an attempt number is never given out twice.
+-- The queue goes on counting: an attempt number is never given out twice. What it counts beyond the target are leases that
+-- were lost, which the next claim writes down.
 create function private.set_times(p_target_ids uuid[], p_ats timestamptz[], p_now timestamptz) returns void
 language sql volatile security invoker set search_path = '' as $$
   with given as materialized (
-    select g.id, g.at from unnest(p_target_ids, p_ats) g (id, at)
+    select g.id, g.at, q.attempt
+    from unnest(p_target_ids, p_ats) g (id, at) left join private.queue q on q.lane = 'publish' and q.subject_id = g.id
   ), timed as (
     update public.post_targets t
-    set state = 'scheduled', scheduled_at = g.at, revision = t.revision + 1, attempt_base = t.attempt,
-        failure_code = null, failure_message = null, checked_at = p_now, updated_at = p_now
+    set state = 'scheduled', scheduled_at = g.at, revision = t.revision + 1,
+        attempt_base = greatest(t.attempt, g.attempt), failure_code = null, failure_message = null, checked_at = p_now, updated_at = p_now
     from given g where t.id = g.id
-    returning t.id, t.attempt, g.at
+    returning t.id, t.attempt, g.at, g.at + t.tolerance as expires_at
   )
-  insert into private.queue as q (lane, subject_id, due_at, attempt)
-    select 'publish', t.id, greatest(t.at, p_now), t.attempt from timed t
+  insert into private.queue as q (lane, subject_id, due_at, expires_at, attempt)
+    select 'publish', t.id, greatest(t.at, p_now), t.expires_at, t.attempt from timed t
     on conflict (lane, subject_id) do update
-      set due_at = excluded.due_at, attempt = greatest(q.attempt, excluded.attempt), again_at = null, progress = null
+      set due_at = excluded.due_at, expires_at = excluded.expires_at,
+          attempt = greatest(q.attempt, excluded.attempt), again_at = null, progress = null
 $$;
 comment on function private.set_times(uuid[], timestamptz[], timestamptz) is
   'Schedules targets, each at its own time, whatever was checked before: the one place that does.';
@@ -1994,8 +2020,10 @@ declare
 begin
   perform private.lock_post(p_user, v_target.post_id);
   v_target := private.require_target(p_user, p_target_id);
-  if v_target.state <> all (p_from) or private.put_on_schedule(array[p_target_id], p_at, p_now) = '{}' then
+  if v_target.state <> all (p_from) then
     perform private.fail('NX421', p_detail := v_target.state::text);
+  elsif private.put_on_schedule(array[p_target_id], p_at, p_now) = '{}' then
+    perform private.fail('NX421', p_detail := 'publishing'); -- a worker has it
   end if;
 end;
 $$;
@@ -2058,12 +2086,12 @@ begin
   select * into v_target from public.post_targets where id = p_target_id for update;
   if v_target.state = 'cancelled' then
     return v_target;
-  elsif v_target.state = 'publishing' and (v_queued.subject_id is null or v_queued.sending_at is not null) then
+  elsif v_queued.sending_at is not null or v_target.state = 'publishing' and v_queued.subject_id is null then
     perform private.fail('NX420');
   elsif v_target.state not in ('scheduled', 'publishing') then
     perform private.fail('NX421', p_detail := v_target.state::text);
   end if;
-  v_verdict.outcome := case when v_target.state = 'publishing' then 'cancelled' end;
+  v_verdict.outcome := case when v_queued.worker_id is not null then 'cancelled' end;
   perform private.settle_targets(array[v_verdict], p_now);
   return private.require_target(v_user, p_target_id);
 end;
@@ -2174,27 +2202,31 @@ insert into private.definer_ledger (function_name, reason) values
 
 -- Locking the queue rows settles the race with a claim: it either has the row already, and the edit is refused, or skips
 -- it until the edit has committed, and then reads the new content.
-create function private.require_content_at_rest(p_post_id uuid, p_code text) returns void
+create function private.require_at_rest(p_target_ids uuid[], p_code text) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_live int;
   v_held int;
 begin
-  select count(*) into v_live
-    from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-    where t.post_id = p_post_id;
+  select count(*) into v_live from private.queue q where q.lane = 'publish' and q.subject_id = any (p_target_ids);
   select count(*) into v_held from (
     select q.subject_id
     from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-    where t.post_id = p_post_id and q.worker_id is null and t.state <> 'publishing'
+    where t.id = any (p_target_ids) and q.worker_id is null and q.sending_at is null and t.state <> 'publishing'
     for update of q skip locked) held;
   if v_held < v_live then
     perform private.fail(p_code);
   end if;
 end;
 $$;
-comment on function private.require_content_at_rest(uuid, text) is
-  'Fails with the code while a worker has a target of the post; otherwise keeps workers off until the commit.';
+comment on function private.require_at_rest(uuid[], text) is
+  'Fails with the code while a worker has one of the targets; otherwise keeps workers off until the commit.';
+
+create function private.require_content_at_rest(p_post_id uuid, p_code text) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.require_at_rest(array(select t.id from public.post_targets t where t.post_id = p_post_id), p_code)
+$$;
+comment on function private.require_content_at_rest(uuid, text) is 'The same for all targets of a post.';
 
 create function private.check_scheduled_targets(p_post_id uuid, p_now timestamptz default now()) returns void
 language sql volatile security invoker set search_path = '' as $$
@@ -2276,20 +2308,20 @@ comment on function private.tg_target_follow_ups__check_edit() is
 create trigger _300_check_edit after insert or update or delete on public.target_follow_ups for each row
   execute function private.tg_target_follow_ups__check_edit();
 
--- The row policy lets people edit drafts and scheduled targets only. A claim and an edit meet in the row lock: the later
--- one sees the earlier one's version.
+-- The row policy lets people edit drafts and scheduled targets only. The row is not updated a second time here: PostgreSQL
+-- would check its foreign keys again, and wait for whoever deletes the post and waits for this target.
 create function private.tg_post_targets__check_edit() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
+  perform private.require_at_rest(array(select n.id from new_rows n), 'NX423');
   perform private.check_problems(array(select n.id from new_rows n where n.state = 'scheduled' order by n.id), now());
-  update public.post_targets t
-    set updated_at = now(), checked_at = case when t.state = 'scheduled' then now() end
-    from new_rows n where t.id = n.id;
+  update private.queue q set expires_at = n.scheduled_at + n.tolerance
+    from new_rows n where q.lane = 'publish' and q.subject_id = n.id;
   return null;
 end;
 $$;
 comment on function private.tg_post_targets__check_edit() is
-  'AFTER UPDATE by people: edits of a scheduled target keep the rules; keeps updated_at true.';
+  'AFTER UPDATE by people: edits of a scheduled target keep the rules; keeps the queue true.';
 create trigger _400_check_edit after update on public.post_targets
   referencing new table as new_rows for each statement
   when (current_user in ('anon', 'authenticated')) execute function private.tg_post_targets__check_edit();
@@ -2317,7 +2349,7 @@ insert into private.definer_ledger (function_name, reason) values
   ('private.tg_posts__check_delete', 'Reads the queue on behalf of a person who deletes a post.'),
   ('private.tg_post_media__check_edit', 'Reads the queue on behalf of a person who edits the files of a post.'),
   ('private.tg_target_follow_ups__check_edit', 'Reads the queue on behalf of a person who edits a thread.'),
-  ('private.tg_post_targets__check_edit', 'Keeps updated_at, which people cannot write, and judges with private rules.'),
+  ('private.tg_post_targets__check_edit', 'Keeps the queue, which people cannot write, and judges with private rules.'),
   ('private.tg_post_targets__forget', 'Deletes queue rows, events and attempts, on which people have no rights.');
 
 -- ==== sql/40_publishing/disconnection.sql
@@ -2326,9 +2358,8 @@ insert into private.definer_ledger (function_name, reason) values
 -- Why:     what was scheduled to an account that is being disconnected fails in the same transaction, and is told.
 -- Caller:  private.disconnect(). An account that only needs a reconnect is paused: see pause.sql.
 -- Errors:  none.
--- Locks:   the connection is held; queue rows without waiting, then targets. A row that a worker holds is skipped: its
---          call of mark_sending waits for the connection and is then refused (NX431), and a claim refuses it as well. So
---          nothing is sent after the commit.
+-- Locks:   the connection is held; queue rows in the order of their ids, then targets. Leases are taken away, too, so that
+--          their marks are refused: nothing is sent after the commit that was not marked before.
 
 create function private.tg_connections__fail_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
@@ -2340,7 +2371,7 @@ begin
       from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
       where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
         and q.sending_at is null
-      order by q.subject_id for update of q skip locked
+      order by q.subject_id for update of q
     ) l), new.disconnected_at);
   return null;
 end;
@@ -2356,21 +2387,22 @@ insert into private.definer_ledger (function_name, reason) values
 
 -- ==== sql/40_publishing/pause.sql
 
--- private.paused(target, leased, now), triggers on connections
+-- private.paused(target, leased, outcome, now), triggers on connections
 -- Why:     when a platform ends a grant, what was scheduled to the account waits for the person, who may be in time: it stays
 --          scheduled, is not due before its time window ends, and says why (failure_code NX430). Connected again it goes
 --          on; what is too late by then, or was never connected again, is missed and told.
--- Caller:  private.revoke_connection() and confirm_connection() through the triggers; claim, mark and report.
+-- Caller:  private.revoke_connection() and confirm_connection() through the triggers; claim and report.
 -- Errors:  none.
 -- Repeat:  safe.
--- Locks:   the connection is held; queue rows without waiting, then targets. What a worker has in hand is skipped: its mark
---          or its report pauses it.
+-- Locks:   the connection is held; queue rows in the order of their ids, then targets. A lease is taken away, unless it is
+--          marked: then its report pauses it. Who connects again waits for nobody: a worker goes on with what it has.
 
-create function private.paused(p_target public.post_targets, p_is_leased boolean, p_now timestamptz)
-returns private.target_verdict
+create function private.paused(
+  p_target public.post_targets, p_is_leased boolean, p_outcome text, p_now timestamptz
+) returns private.target_verdict
 language plpgsql stable security invoker set search_path = '' as $$
 declare
-  v_verdict private.target_verdict := private.verdict(p_target.id, 'scheduled', 'NX430');
+  v_verdict private.target_verdict := private.verdict(p_target.id, 'scheduled', 'NX430', p_outcome);
 begin
   v_verdict.due_at := p_target.scheduled_at + p_target.tolerance + interval '1 second';
   v_verdict.is_uncounted := p_is_leased;
@@ -2381,7 +2413,7 @@ begin
   return v_verdict;
 end;
 $$;
-comment on function private.paused(public.post_targets, boolean, timestamptz) is
+comment on function private.paused(public.post_targets, boolean, text, timestamptz) is
   'The verdict on a target whose account has to be connected again: put off to the end of its time window, then missed.';
 
 create function private.waiting_targets(p_connection_id uuid, p_user_id uuid) returns public.post_targets[]
@@ -2402,8 +2434,13 @@ create function private.tg_connections__pause_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.settle_targets(array(
-    select private.paused(w, false, new.updated_at)
-    from unnest(private.waiting_targets(new.id, new.user_id)) w), new.updated_at);
+    select private.paused(u.target, u.is_leased, case when u.is_leased then 'reconnect' end, new.updated_at) from (
+      select t as target, q.worker_id is not null as is_leased
+      from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+      where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
+        and q.sending_at is null
+      order by q.subject_id for update of q
+    ) u), new.updated_at);
   return null;
 end;
 $$;
@@ -2425,7 +2462,7 @@ begin
     set failure_code = null, failure_message = null, updated_at = new.connected_at
     from unnest(v_paused) w where t.id = w.id;
   perform private.settle_targets(array(
-    select private.paused(w, false, new.connected_at) from unnest(v_paused) w
+    select private.paused(w, false, null, new.connected_at) from unnest(v_paused) w
     where w.scheduled_at + w.tolerance < new.connected_at), new.connected_at);
   return null;
 end;
@@ -2489,17 +2526,25 @@ $$;
 comment on function private.has_surplus(private.queue[], int) is
   'Whether one account seems to have more than its share of a batch; decide_leases() counts.';
 
-create function private.hold_budgets(p_leased private.queue[], p_now timestamptz) returns void
+create function private.hold_budgets(p_leased private.queue[], p_is_first boolean, p_now timestamptz) returns boolean
 language plpgsql volatile security invoker set search_path = '' as $$
-begin
-  perform from private.platform_budgets b
+declare
+  v_windows uuid[] := array(
+    select b.id from private.platform_budgets b
     where b.resets_at > p_now and (b.connection_id is null or b.connection_id in (
-      select t.connection_id from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id))
-    order by b.id for update;
+      select t.connection_id from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id)));
+begin
+  if p_is_first then
+    perform from private.platform_budgets b where b.id = any (v_windows) order by b.id for update;
+    return true;
+  end if;
+  return (select count(*) = cardinality(v_windows) from (
+    select from private.platform_budgets b where b.id = any (v_windows) for update skip locked) h);
 end;
 $$;
-comment on function private.hold_budgets(private.queue[], timestamptz) is
-  'Locks the windows that a batch may use, so that workers that claim at the same time share them out.';
+comment on function private.hold_budgets(private.queue[], boolean, timestamptz) is
+  'Locks the windows that a batch may use, so that workers that claim at the same time share them out. Who holds some '
+  'already does not wait for more: false, somebody else has one.';
 
 -- The windows of the whole service are shared out among those that their own account's windows let through.
 create function private.decide_leases(p_leased private.queue[], p_share int, p_busy uuid[], p_now timestamptz)
@@ -2510,7 +2555,7 @@ declare
   v_jitter interval := private.setting_interval('budget_jitter');
 begin
   return array(with ranked as (
-    select l.subject_id, l.due_at, t.connection_id, t.platform_id, t.scheduled_at + t.tolerance as last_at,
+    select l.subject_id, l.due_at, t.connection_id, t.platform_id, l.expires_at,
            row_number() over (partition by t.connection_id order by l.due_at, l.subject_id) as rank
     from private.as_rows(p_leased) l join public.post_targets t on t.id = l.subject_id
     where l.sending_at is null
@@ -2532,8 +2577,10 @@ begin
   select row(c.subject_id, c.connection_id, c.platform_id,
     case when c.until is not null then c.until + random() * v_jitter
          when c.rank > p_share or p_share is not null and c.connection_id = any (p_busy) then
-           p_now + least(greatest(c.rank - p_share, c.rank * (c.connection_id = any (p_busy))::int) * v_spacing, greatest(c.last_at - p_now, interval '0') / 2) end,
-    c.until > c.last_at)::private.lease_decision
+           p_now + greatest(interval '0', least(
+             greatest(c.rank - p_share, c.rank * (c.connection_id = any (p_busy))::int) * v_spacing,
+             (c.expires_at - p_now) / 2)) end,
+    c.until > c.expires_at)::private.lease_decision
   from closed c);
 end;
 $$;
@@ -2577,6 +2624,14 @@ $$;
 comment on function private.put_back(private.lease_decision[], timestamptz) is
   'Puts leases back and ends those that would come too late; returns their targets.';
 
+create function private.put_back_unseen(p_leased private.queue[]) returns void
+language sql volatile security invoker set search_path = '' as $$
+  update private.queue q set worker_id = null, leased_at = null, attempt = q.attempt - 1
+    from unnest(p_leased) l where q.lane = l.lane and q.subject_id = l.subject_id
+$$;
+comment on function private.put_back_unseen(private.queue[]) is
+  'Leaves leases to the next claim, which gives their attempt numbers out again.';
+
 create function private.lease_targets(
   p_worker_id uuid, p_limit int, p_since timestamptz, p_busy uuid[], p_now timestamptz
 ) returns private.queue[]
@@ -2595,12 +2650,14 @@ begin
   for v_round in 1 .. c_rounds loop
     v_leased := array(select l from private.lease_due(p_worker_id, 'publish', p_limit - cardinality(v_kept), p_since, p_now) l);
     v_is_full := cardinality(v_leased) = p_limit - cardinality(v_kept);
-    v_kept := case when v_round = 1 then v_leased else v_kept || v_leased end;
-    exit when v_leased = '{}' or not v_is_limited and not (
-      v_is_full and (v_round > 1 or p_busy <> '{}' or private.has_surplus(v_kept, v_share)));
-    if v_is_limited then
-      perform private.hold_budgets(v_kept, p_now);
+    exit when v_leased = '{}';
+    if v_is_limited and not private.hold_budgets(v_leased, v_round = 1, p_now) then
+      perform private.put_back_unseen(v_leased);
+      exit;
     end if;
+    v_kept := case when v_round = 1 then v_leased else v_kept || v_leased end;
+    exit when not v_is_limited and not (
+      v_is_full and (v_round > 1 or p_busy <> '{}' or private.has_surplus(v_kept, v_share)));
     v_decisions := private.decide_leases(v_kept, case when v_is_full then v_share end, p_busy, p_now);
     v_gone := private.put_back(v_decisions, p_now);
     v_kept := array(select k from unnest(v_kept) k where k.subject_id <> all (v_gone));
@@ -2628,14 +2685,13 @@ insert into private.settings (key, value, description) values
 -- Errors:  none: an unknown, stopped or dead worker gets nothing.
 -- Repeat:  each call leases other targets. If the answer is lost, the lease ends with the worker or with
 --          release_stuck_targets(), and nothing was sent.
--- Locks:   worker (shared), queue rows (skipping locked ones), targets.
+-- Locks:   worker (shared), queue rows (skipping locked ones), targets that are refused.
+--          The queue says who has a target, not the target: what is over in an instant is written once, when it is.
 -- Modes:   publish: nothing was sent. reconcile: an earlier attempt began to send and its outcome is unknown; the worker
 --          asks the platform and never sends (mark_sending refuses).
--- Speed:   one statement leases, one reads and changes everything, by primary keys; whatever is not as it should be is
---          left out there and judged by refuse_leased(), row by row. The settings keep the plan at nested index loops in
---          the order written, whatever statistics say, and save planning it on each call. No function is called per row.
---          A target that somebody edits at this instant has moved away from its ctid: it is left out, too, and is due
---          again at once.
+-- Speed:   one statement leases, one reads everything, by primary keys; whatever is not as it should be is left out there
+--          and judged by refuse_leased(), row by row. The settings keep the plan at nested index loops in the order
+--          written, whatever statistics say, and save planning it on each call. No function is called per row.
 
 create function private.claim_targets(
   p_worker_id uuid, p_limit int, p_since timestamptz default null, p_busy uuid[] default null,
@@ -2652,93 +2708,107 @@ set join_collapse_limit = 1 set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   v_leased private.queue[];
-  v_taken bigint;
   v_rules_changed timestamptz := private.rules_changed_at(p_now);
   v_max_tries int := private.setting_int('publish_max_attempts');
   v_max_probes int := private.setting_int('reconcile_max_attempts');
 begin
   perform private.release_dead_leases(p_now);
-  v_leased := private.lease_targets(p_worker_id, least(p_limit, 1000), p_since, p_busy, p_now);
+  v_leased := private.lease_targets(p_worker_id, least(coalesce(p_limit, 0), 1000), p_since, p_busy, p_now);
   if v_leased = '{}' then
     return;
   end if;
   perform private.record_lost_leases(v_leased, p_now);
   -- A new statement, and with it a new snapshot: content that was edited while the lease was awaited is read as it is now.
   return query
-    update public.post_targets t
-    set state = 'publishing', attempt = l.attempt, failure_code = null, failure_message = null, updated_at = p_now
-    from private.as_rows(v_leased) l
-      join public.post_targets s on s.id = l.subject_id
-      join public.connections c on c.id = s.connection_id
-      join private.token_vault v on v.connection_id = s.connection_id
-      join private.accounts a on a.user_id = s.user_id
-      join public.posts p on p.id = s.post_id
-      join public.platform_features f on f.platform_id = s.platform_id and f.feature = 'publish'
-    where t.ctid = s.ctid and s.state in ('scheduled', 'publishing') and c.state = 'active' and a.state = 'active'
-      and c.scopes @> f.scopes -- P6.5
-      and case when l.sending_at is null
-            then s.scheduled_at + s.tolerance >= p_now and l.attempt - s.attempt_base <= v_max_tries
-                 and s.checked_at >= v_rules_changed
-            else l.attempt - (l.progress ->> 'sending_attempt')::int <= v_max_probes end
-    returning t.id, t.attempt, case when l.sending_at is null then 'publish' else 'reconcile' end, t.user_id,
-      t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body), t.options,
-      (select coalesce(jsonb_agg(jsonb_build_object('bucket_id', m.bucket_id, 'object_name', m.object_name,
-                'kind', m.kind, 'mime_type', m.mime_type, 'size_bytes', m.size_bytes, 'alt_text', m.alt_text,
-                'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms, 'role', pm.role)
-                order by pm.role, pm.position), '[]')
-       from public.post_media pm join public.media m on m.id = pm.media_id where pm.post_id = t.post_id),
-      c.scopes, replace(encode(v.sealed_access, 'base64'), E'\n', ''), v.generation, v.access_expires_at,
-      t.scheduled_at, l.sending_at, coalesce(l.progress, '{}'), t.external_id,
-      (select coalesce(jsonb_agg(jsonb_build_object('position', f.position, 'text', f.body, 'external_id', f.external_id)
-                order by f.position), '[]')
-       from public.target_follow_ups f where f.target_id = t.id);
-  get diagnostics v_taken = row_count;
-  if v_taken < cardinality(v_leased) then
-    perform private.refuse_leased(v_leased, p_now);
-  end if;
+    with handed as materialized (
+      select t.id, l.attempt, case when l.sending_at is null then 'publish' else 'reconcile' end, t.user_id,
+        t.connection_id, t.platform_id, c.external_account_id, coalesce(t.text, p.body), t.options,
+        (select coalesce(jsonb_agg(jsonb_build_object('bucket_id', m.bucket_id, 'object_name', m.object_name,
+                  'kind', m.kind, 'mime_type', m.mime_type, 'size_bytes', m.size_bytes, 'alt_text', m.alt_text,
+                  'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms, 'role', pm.role)
+                  order by pm.role, pm.position), '[]')
+         from public.post_media pm join public.media m on m.id = pm.media_id where pm.post_id = t.post_id),
+        c.scopes, replace(encode(v.sealed_access, 'base64'), E'\n', ''), v.generation, v.access_expires_at,
+        t.scheduled_at, l.sending_at, coalesce(l.progress, '{}'), t.external_id,
+        (select coalesce(jsonb_agg(jsonb_build_object('position', f.position, 'text', f.body, 'external_id', f.external_id)
+                  order by f.position), '[]')
+         from public.target_follow_ups f where f.target_id = t.id)
+      from private.as_rows(v_leased) l
+        join public.post_targets t on t.id = l.subject_id
+        join public.connections c on c.id = t.connection_id
+        join private.token_vault v on v.connection_id = t.connection_id
+        join private.accounts a on a.user_id = t.user_id
+        join public.posts p on p.id = t.post_id
+        join public.platform_features f on f.platform_id = t.platform_id and f.feature = 'publish'
+      where t.state in ('scheduled', 'publishing') and c.state = 'active' and a.state = 'active'
+        and c.scopes @> f.scopes -- P6.5
+        and case when l.sending_at is null
+              then (l.expires_at < p_now) is not true and l.attempt - t.attempt_base <= v_max_tries
+                   and t.checked_at >= v_rules_changed
+              else l.attempt - l.sending_attempt <= v_max_probes end
+    )
+    select h.* from private.refuse_leased(v_leased, array(select x.id from handed x), p_now) refused, handed h;
 end;
 $$;
 comment on function private.claim_targets(uuid, int, timestamptz, uuid[], timestamptz) is 'Body of worker.claim_targets().';
 
--- The attempt before this one was never reported: its worker died.
+-- The attempt before this one was never reported: its worker died. What it may have sent is looked up from now on.
 create function private.record_lost_leases(p_leased private.queue[], p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_unsent uuid[];
 begin
   if not exists (select from unnest(p_leased) l where l.attempt > 1) then
     return;
   end if;
-  insert into private.publish_attempts (target_id, attempt, finished_at, user_id, sending_at, outcome, platform_key)
-  select t.id, t.attempt, p_now, t.user_id, l.sending_at, 'lease_lost', left(l.progress ->> 'platform_key', 512)
-  from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
-  where l.attempt > 1 and t.state = 'publishing'
-    and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = t.attempt);
-  perform private.return_budgets(array(
-    select l.subject_id from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
-    where l.attempt > 1 and l.sending_at is null and t.state = 'publishing'), p_now);
+  with lost as (
+    insert into private.publish_attempts (target_id, attempt, finished_at, user_id, sending_at, outcome, platform_key)
+    select t.id, l.attempt - 1, p_now, t.user_id, l.sending_at, 'lease_lost', left(l.progress ->> 'platform_key', 512)
+    from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
+    where l.attempt > 1 and (t.attempt < l.attempt - 1 or t.state = 'publishing')
+      and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = l.attempt - 1)
+    returning target_id, sending_at
+  )
+  select array_agg(l.target_id) into v_unsent from lost l where l.sending_at is null;
+  perform private.return_budgets(v_unsent, p_now);
+  update public.post_targets t set state = 'publishing', attempt = l.attempt - 1, failure_code = null, failure_message = null,
+                                   updated_at = p_now
+    from unnest(p_leased) l where t.id = l.subject_id and t.state = 'scheduled' and l.sending_at is not null;
 end;
 $$;
 comment on function private.record_lost_leases(private.queue[], timestamptz) is 'Writes the attempts that nobody reported.';
 
-create function private.refuse_leased(p_leased private.queue[], p_now timestamptz) returns void
+create function private.refuse_leased(p_leased private.queue[], p_handed uuid[], p_now timestamptz) returns int
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_lease private.queue;
   v_target public.post_targets;
   v_code text;
+  v_refused int := cardinality(p_leased) - cardinality(p_handed);
 begin
+  if v_refused = 0 then
+    return 0;
+  end if;
   foreach v_lease in array p_leased loop
+    continue when v_lease.subject_id = any (p_handed);
     select * into v_target from public.post_targets t where t.id = v_lease.subject_id;
     if not found or v_target.state not in ('scheduled', 'publishing') then
       perform private.dequeue('publish', v_lease.subject_id); -- deleted, or ended by a late report
-    elsif v_target.attempt <> v_lease.attempt or v_target.state <> 'publishing' then
+    else
       v_code := private.reason_to_refuse(v_target, v_lease, p_now);
-      perform private.settle_targets(array[private.refusal(v_target, v_lease, v_code, p_now)], p_now);
+      if v_code is null then
+        update public.post_targets t set checked_at = p_now where t.id = v_lease.subject_id;
+        perform private.put_back_unseen(array[v_lease]);
+      else
+        perform private.settle_targets(array[private.refusal(v_target, v_lease, v_code, p_now)], p_now);
+      end if;
     end if;
   end loop;
+  return v_refused;
 end;
 $$;
-comment on function private.refuse_leased(private.queue[], timestamptz) is
-  'Judges what a claim leased and could not hand out.';
+comment on function private.refuse_leased(private.queue[], uuid[], timestamptz) is
+  'Judges what a claim leased and could not hand out; returns how many.';
 
 create function private.reason_to_refuse(p_target public.post_targets, p_lease private.queue, p_now timestamptz)
 returns text
@@ -2749,9 +2819,8 @@ language sql stable security invoker set search_path = '' as $$
     when c.state <> 'active' or v.connection_id is null then 'NX430'
     when not c.scopes @> private.required_scopes(c.platform_id, array['publish']) then 'NX412'
     when p_lease.sending_at is not null then
-      case when p_lease.attempt - (p_lease.progress ->> 'sending_attempt')::int
-                > private.setting_int('reconcile_max_attempts') then 'NX435' end
-    when p_target.scheduled_at + p_target.tolerance < p_now then 'NX434'
+      case when p_lease.attempt - p_lease.sending_attempt > private.setting_int('reconcile_max_attempts') then 'NX435' end
+    when p_lease.expires_at < p_now then 'NX434'
     when p_lease.attempt - p_target.attempt_base > private.setting_int('publish_max_attempts') then 'NX436'
     when exists (select from private.target_problems(p_target.id, null, p_now) x where x.severity = 'error') then 'NX410'
   end
@@ -2771,14 +2840,10 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_verdict private.target_verdict := private.verdict(p_target.id, p_target.state, p_code);
 begin
-  if p_code is null then
-    update public.post_targets t set checked_at = p_now where t.id = p_target.id;
-    v_verdict.due_at := p_now;
-    v_verdict.is_uncounted := true;
-  elsif p_lease.sending_at is not null then
+  if p_lease.sending_at is not null then
     v_verdict := private.verdict(p_target.id, 'unconfirmed', 'NX435', 'refused');
   elsif p_code = 'NX430' then
-    v_verdict := private.paused(p_target, true, p_now);
+    v_verdict := private.paused(p_target, true, null, p_now);
   elsif p_code = 'NX434' then
     v_verdict.state := 'missed';
   elsif p_code = 'NX410' then
@@ -2792,7 +2857,7 @@ begin
 end;
 $$;
 comment on function private.refusal(public.post_targets, private.queue, text, timestamptz) is
-  'The verdict on a leased target that is not handed out; without a code it becomes due again at once.';
+  'The verdict on a leased target that is not handed out.';
 
 create function private.next_publish_due() returns timestamptz
 language sql stable security definer set search_path = '' as $$
@@ -2840,13 +2905,13 @@ insert into private.definer_ledger (function_name, reason) values
 --          says what became of it. The mark is also the last gate: cancelled, disconnected, locked, too late.
 -- Caller:  service_role, immediately before the irreversible call. DEFINER bodies: the queue is in private.
 -- Errors:  NX002 targets are not a JSON array. A mark that is refused is no error: it is not in the answer.
--- Repeat:  the same lease may ask again and gets the same answer, because it sends only after the answer. Another lease of
+-- Repeat:  the same lease may ask again, in time, and gets the same answer, because it sends only after the answer. Another lease of
 --          a target that was marked before is refused: it must probe.
--- Locks:   worker (shared), connections (shared), queue rows, targets of refused marks.
---          The connection is held until the commit: disconnecting waits and then leaves the target alone, or comes first
---          and the mark is refused (P6.7): a lock that was waited for judges the newest version of its row.
--- Speed:   each target, account and connection is looked up once; see claim_targets.sql for the settings. Hash joins stay
---          allowed: in a queue of hardly more than the batch they are what keeps it from being compared row by row.
+-- Locks:   worker (shared), queue rows in the order of their ids, targets of refused marks.
+--          The lease is the permission. Whoever ends what it rests on (disconnect, a platform's refusal, restriction,
+--          erasure) waits for the queue row and takes the lease away, unless it is marked by then (P6.7): so one look
+--          at the queue row decides, and no account is locked on the way.
+-- Speed:   see claim_targets.sql for the settings.
 
 create type private.target_mark as (target_id uuid, attempt int, platform_key text);
 comment on type private.target_mark is 'One element of the argument of mark_sending.';
@@ -2872,17 +2937,19 @@ end;
 $$;
 comment on function private.parse_marks(jsonb) is 'The marks, one per target, in order; malformed ones are left out.';
 
--- Tells the planner how many rows to expect of an array: a batch.
-create function private.as_marks(p_marks private.target_mark[]) returns setof private.target_mark
+-- Tells the planner how many rows to expect of an array: a batch. The lane comes from here, too, because of a constant the
+-- planner, in a queue without statistics, concludes that hardly a row has it, and begins there: that is quadratic.
+create function private.as_marks(p_marks private.target_mark[])
+returns table (lane text, target_id uuid, attempt int, platform_key text)
 language sql immutable security invoker rows 500 set search_path = '' as $$
-  select * from unnest(p_marks)
+  select 'publish', m.* from unnest(p_marks) m
 $$;
-comment on function private.as_marks(private.target_mark[]) is 'The elements of a batch as rows.';
+comment on function private.as_marks(private.target_mark[]) is 'The elements of a batch as rows, with their lane.';
 
 create function private.mark_sending(p_worker_id uuid, p_targets jsonb, p_now timestamptz default now())
 returns setof uuid
 language plpgsql volatile security definer
-set search_path = '' set enable_seqscan = off set enable_mergejoin = off set jit = off
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
 declare
   v_marks private.target_mark[] := private.parse_marks(p_targets);
@@ -2891,32 +2958,15 @@ begin
   if private.hold_worker(p_worker_id) is null then
     return;
   end if;
-  -- "is true" keeps the planner from joining: the connections are locked, all and in order, before the first queue row.
   return query
-    with mark as materialized (
-      select m.*, t.connection_id
-      from private.as_marks(v_marks) m
-        cross join lateral (select x.* from public.post_targets x where x.id = m.target_id offset 0) t -- by its key
-        join private.accounts a on a.user_id = t.user_id
-      where t.state = 'publishing' and t.scheduled_at + t.tolerance >= p_now and a.state = 'active'
-    ), held as materialized (
-      select c.id from public.connections c
-      where c.id = any (array(select k.connection_id from mark k)) and c.state = 'active'
-        and exists (select from private.token_vault v where v.connection_id = c.id)
-      order by c.id for share of c
-    )
     update private.queue q
-    set sending_at = coalesce(q.sending_at, p_now),
-        progress = case when q.progress is null and m.platform_key is null
-          then jsonb_build_object('sending_attempt', q.attempt)
-          else coalesce(q.progress, '{}') || jsonb_strip_nulls(
-            jsonb_build_object('sending_attempt', q.attempt, 'platform_key', m.platform_key)) end
-    from mark m
-    where q.lane = 'publish' and q.subject_id = m.target_id and q.attempt = m.attempt
-      -- "case" keeps the planner from thinking that hardly a row is like that, and beginning with the queue.
-      and case when q.worker_id = p_worker_id
-            then q.sending_at is null or (q.progress ->> 'sending_attempt')::int = q.attempt end
-      and (m.connection_id in (select h.id from held h)) is true
+    set sending_at = coalesce(q.sending_at, p_now), sending_attempt = q.attempt,
+        progress = case when m.platform_key is null then q.progress
+                   else coalesce(q.progress, '{}') || jsonb_build_object('platform_key', m.platform_key) end
+    from private.as_marks(v_marks) m
+    where q.lane = m.lane and q.subject_id = m.target_id and q.attempt = m.attempt and q.worker_id = p_worker_id
+      and coalesce(q.sending_attempt, q.attempt) = q.attempt -- what was marked before is probed
+      and (q.expires_at < p_now) is not true
     returning q.subject_id;
   get diagnostics v_marked = row_count;
   if v_marked < cardinality(v_marks) then
@@ -2926,41 +2976,29 @@ end;
 $$;
 comment on function private.mark_sending(uuid, jsonb, timestamptz) is 'Body of worker.mark_sending().';
 
--- Refused marks whose lease is still good end here; the worker has nothing to report about them.
+-- A lease that is still good and too late ends here; the worker has nothing to report about it.
 create function private.refuse_marks(p_worker_id uuid, p_marks private.target_mark[], p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  v_lease private.queue;
-  v_target public.post_targets;
-  v_verdict private.target_verdict;
-  v_code text;
 begin
-  for v_lease in
-    select q.* from unnest(p_marks) m join private.queue q on q.lane = 'publish' and q.subject_id = m.target_id
-    where q.worker_id = p_worker_id and q.attempt = m.attempt and q.sending_at is null
-    order by q.subject_id for update of q
-  loop
-    select * into v_target from public.post_targets t where t.id = v_lease.subject_id;
-    v_code := private.reason_to_refuse(v_target, v_lease, p_now);
-    if v_code = 'NX430' then
-      v_verdict := private.paused(v_target, true, p_now);
-      v_verdict.outcome := 'refused';
-      perform private.settle_targets(array[v_verdict], p_now);
-    elsif v_code in ('NX431', 'NX432', 'NX434') then
-      perform private.settle_targets(array[
-        private.verdict(v_target.id, case v_code when 'NX434' then 'missed' else 'failed' end::public.target_state,
-                        v_code, 'refused')], p_now);
-    end if;
-  end loop;
+  perform private.settle_targets(array(
+    select private.verdict(l.subject_id, 'missed', 'NX434', 'refused') from (
+      select q.subject_id
+      from unnest(p_marks) m join private.queue q on q.lane = 'publish' and q.subject_id = m.target_id
+      where q.worker_id = p_worker_id and q.attempt = m.attempt and q.sending_at is null
+        and q.expires_at < p_now
+      order by q.subject_id for update of q skip locked -- whoever holds one is taking it away
+    ) l), p_now);
 end;
 $$;
 comment on function private.refuse_marks(uuid, private.target_mark[], timestamptz) is
-  'Ends leases that may not be sent any more: failed, missed, or paused until the account is connected again.';
+  'Ends leases whose time window passed before they were sent.';
 
 create function private.save_progress(
   p_worker_id uuid, p_target_id uuid, p_attempt int, p_progress jsonb, p_now timestamptz default now()
 ) returns boolean
 language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_is_held boolean;
 begin
   if jsonb_typeof(p_progress) is distinct from 'object' or pg_column_size(p_progress) > 16384 then
     perform private.fail('NX002', p_detail := 'p_progress');
@@ -2968,9 +3006,12 @@ begin
   update private.queue q
     set leased_at = p_now,
         progress = jsonb_strip_nulls(jsonb_build_object('platform_key', q.progress -> 'platform_key')) || p_progress
-          || jsonb_strip_nulls(jsonb_build_object('sending_attempt', q.progress -> 'sending_attempt'))
     where q.lane = 'publish' and q.subject_id = p_target_id and q.worker_id = p_worker_id and q.attempt = p_attempt;
-  return found;
+  v_is_held := found;
+  update public.post_targets t
+    set state = 'publishing', attempt = p_attempt, failure_code = null, failure_message = null, updated_at = p_now
+    where v_is_held and t.id = p_target_id and t.state = 'scheduled';
+  return v_is_held;
 end;
 $$;
 comment on function private.save_progress(uuid, uuid, int, jsonb, timestamptz) is 'Body of worker.save_progress().';
@@ -2989,8 +3030,8 @@ language sql volatile security invoker set search_path = '' as $$
   select private.save_progress(p_worker_id, p_target_id, p_attempt, p_progress)
 $$;
 comment on function worker.save_progress(uuid, uuid, int, jsonb) is
-  'Keeps what the next attempt needs (upload session, container id) and shows that the worker is at it. false: the lease '
-  'is gone; stop.';
+  'Keeps what the next attempt needs (upload session, container id), shows that the worker is at it, and tells the person '
+  '(state publishing). false: the lease is gone; stop.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.mark_sending', 'Changes queue rows, on which service_role has no rights.'),
@@ -3005,7 +3046,9 @@ insert into private.definer_ledger (function_name, reason) values
 -- Caller:  service_role, after each part of a target that has follow-ups; the post itself is part 0.
 -- Errors:  NX002 no external id, or a position below 0.
 -- Repeat:  safe: the same part again answers true and changes nothing.
--- Locks:   worker (shared), queue row, target, follow-up.
+-- Locks:   worker (shared), connection (shared), queue row, target, follow-up. While a part is marked, whoever ends what the
+--          lease rests on leaves it alone; so that is looked at here, when the mark is cleared (P6.7). The connection is
+--          locked because an end that has not committed yet must be waited for.
 
 create function private.record_part(
   p_worker_id uuid, p_target_id uuid, p_attempt int, p_position int, p_external_id text, p_external_url text,
@@ -3019,6 +3062,8 @@ begin
     perform private.fail('NX002', p_detail := 'p_position, p_external_id');
   end if;
   perform private.hold_worker(p_worker_id);
+  perform from public.connections c
+    where c.id = (select t.connection_id from public.post_targets t where t.id = p_target_id) for share;
   select * into v_lease from private.queue q
     where q.lane = 'publish' and q.subject_id = p_target_id and q.worker_id = p_worker_id and q.attempt = p_attempt
     for update;
@@ -3028,17 +3073,44 @@ begin
     return private.part_id(p_target_id, p_position) is not distinct from p_external_id;
   end if;
   update private.queue q
-    set sending_at = null, leased_at = p_now,
-        progress = q.progress - '{sending_attempt,platform_key,send_ended}'::text[]
+    set sending_at = null, sending_attempt = null, leased_at = p_now,
+        progress = q.progress - '{platform_key,send_ended}'::text[]
     where q.lane = 'publish' and q.subject_id = p_target_id;
-  perform private.store_part(p_target_id, p_position, p_external_id,
-    case when p_external_url ~ '^https://' and length(p_external_url) <= 2000 then p_external_url end, p_now);
+  perform private.store_part(p_target_id, p_attempt, p_position, p_external_id,
+    case when starts_with(p_external_url, 'https://') and length(p_external_url) <= 2000 then p_external_url end, p_now);
   perform private.charge_targets(array[row(p_target_id, p_charge)::private.target_charge], p_now);
-  return true;
+  return not private.end_thread(p_target_id, p_now);
 end;
 $$;
 comment on function private.record_part(uuid, uuid, int, int, text, text, text, timestamptz) is
   'Body of worker.record_part().';
+
+-- What is all out is a success, whatever happened to the account meanwhile.
+create function private.end_thread(p_target_id uuid, p_now timestamptz) returns boolean
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_target public.post_targets;
+  v_lease private.queue;
+  v_code text;
+  v_verdict private.target_verdict;
+begin
+  if not exists (select from public.target_follow_ups f where f.target_id = p_target_id and f.external_id is null) then
+    return false;
+  end if;
+  select * into v_target from public.post_targets t where t.id = p_target_id;
+  select * into v_lease from private.queue q where q.lane = 'publish' and q.subject_id = p_target_id;
+  v_code := private.reason_to_refuse(v_target, v_lease, p_now);
+  if v_code is null or v_code not in ('NX412', 'NX430', 'NX431', 'NX432') then
+    return false;
+  end if;
+  v_verdict := private.refusal(v_target, v_lease, v_code, p_now);
+  v_verdict.outcome := 'refused';
+  perform private.settle_targets(array[v_verdict], p_now);
+  return true;
+end;
+$$;
+comment on function private.end_thread(uuid, timestamptz) is
+  'Ends or pauses a thread whose account, or whose person''s account, ended while a part was being sent; whether it did.';
 
 create function private.part_id(p_target_id uuid, p_position int) returns text
 language sql stable security invoker set search_path = '' as $$
@@ -3049,12 +3121,14 @@ $$;
 comment on function private.part_id(uuid, int) is 'The platform''s id of the post (0) or of a follow-up; NULL: not out.';
 
 create function private.store_part(
-  p_target_id uuid, p_position int, p_external_id text, p_external_url text, p_now timestamptz
+  p_target_id uuid, p_attempt int, p_position int, p_external_id text, p_external_url text, p_now timestamptz
 ) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
   if p_position = 0 then
-    update public.post_targets t set external_id = p_external_id, external_url = p_external_url, updated_at = p_now
+    update public.post_targets t
+      set state = 'publishing', attempt = p_attempt, external_id = p_external_id, external_url = p_external_url,
+          failure_code = null, failure_message = null, updated_at = p_now
       where t.id = p_target_id;
   else
     update public.target_follow_ups f
@@ -3063,7 +3137,7 @@ begin
   end if;
 end;
 $$;
-comment on function private.store_part(uuid, int, text, text, timestamptz) is 'Keeps where a part is on the platform.';
+comment on function private.store_part(uuid, int, int, text, text, timestamptz) is 'Keeps where a part is on the platform.';
 
 create function worker.record_part(
   p_worker_id uuid, p_target_id uuid, p_attempt int, p_position int, p_external_id text,
@@ -3074,7 +3148,7 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.record_part(uuid, uuid, int, int, text, text, text) is
   'Stores the id of a part that is out (0: the post itself) and clears the mark of its sending. Mark again before the '
-  'next part. false: the lease is gone; report nothing.';
+  'next part. false: the lease is gone, or the account is; report nothing.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.record_part', 'Changes queue rows and targets, on which service_role has no rights.');
@@ -3097,14 +3171,16 @@ declare
   v_lease private.queue;
   v_target public.post_targets;
 begin
+  if p_report.target_id is null or p_report.attempt is null then
+    return false;
+  end if;
   select * into v_lease from private.queue where lane = 'publish' and subject_id = p_report.target_id for update;
   select * into v_target from public.post_targets where id = p_report.target_id for update;
   if v_target.state = 'published' then
     return v_target.external_id is not distinct from left(p_report.external_id, 512)
       and exists (select from private.publish_attempts a where a.target_id = v_target.id
                     and a.attempt = p_report.attempt and a.outcome = 'published');
-  elsif not coalesce(v_lease.sending_at is not null
-                     and (v_lease.progress ->> 'sending_attempt')::int = p_report.attempt, false)
+  elsif v_lease.sending_attempt is distinct from p_report.attempt
     and not exists (select from private.publish_attempts a where a.target_id = v_target.id
                       and a.attempt = p_report.attempt and a.sending_at is not null) then
     return false;
@@ -3113,7 +3189,7 @@ begin
   update public.post_targets t
     set state = 'published', published_at = p_now,
         external_id = coalesce(left(p_report.external_id, 512), t.external_id),
-        external_url = coalesce(case when p_report.external_url ~ '^https://' and length(p_report.external_url) <= 2000
+        external_url = coalesce(case when starts_with(p_report.external_url, 'https://') and length(p_report.external_url) <= 2000
                                      then p_report.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     where t.id = v_target.id;
@@ -3150,7 +3226,9 @@ declare
   v_reports private.target_report[] := private.parse_reports(p_results);
   v_done uuid[];
 begin
-  perform private.hold_worker(p_worker_id);
+  if private.hold_worker(p_worker_id) is distinct from 'live' or not private.are_all_published(v_reports) then
+    perform private.lock_reported(v_reports);
+  end if;
   v_done := private.record_published(p_worker_id, v_reports, p_now);
   return query select d, true, 'published'::text from unnest(v_done) d;
   if cardinality(v_done) < cardinality(v_reports) then
@@ -3174,15 +3252,16 @@ declare
   v_charges private.target_charge[];
 begin
   with report as materialized (
-    select distinct on (r.target_id) r.* from unnest(p_reports) r where r.outcome = 'published' order by r.target_id
+    select r.* from unnest(p_reports) r where r.outcome = 'published' order by r.target_id
   ), gone as (
     delete from private.queue q using report r
     where q.lane = 'publish' and q.subject_id = r.target_id and q.worker_id = p_worker_id and q.attempt = r.attempt
-    returning q.attempt, q.leased_at, q.sending_at, q.progress, r.*
+    returning q.leased_at, q.sending_at, q.progress, r.*
   ), done as (
     update public.post_targets t
-    set state = 'published', published_at = p_now, external_id = coalesce(left(g.external_id, 512), t.external_id),
-        external_url = coalesce(case when g.external_url ~ '^https://' and length(g.external_url) <= 2000
+    set state = 'published', attempt = g.attempt, published_at = p_now,
+        external_id = coalesce(left(g.external_id, 512), t.external_id),
+        external_url = coalesce(case when starts_with(g.external_url, 'https://') and length(g.external_url) <= 2000
                                      then g.external_url end, t.external_url),
         failure_code = null, failure_message = null, updated_at = p_now
     from gone g where t.id = g.target_id
@@ -3234,7 +3313,9 @@ begin
       when v_report.outcome = 'published' then
         v_report.target_id <> all (p_done) and private.record_late_success(p_worker_id, v_report, p_now)
       else v_report.target_id = any (v_settled) and exists (
-        select from unnest(v_verdicts) v where v.target_id = v_report.target_id and v.outcome = v_report.outcome) end;
+        select from private.publish_attempts a
+        where a.target_id = v_report.target_id and a.attempt = v_report.attempt and a.outcome = v_report.outcome
+          and a.finished_at = p_now) end;
     select t.state::text into state from public.post_targets t where t.id = v_report.target_id;
     if accepted is distinct from true and v_report.target_id = any (p_done) and v_report.outcome = 'published' then
       continue; -- answered already
@@ -3260,15 +3341,15 @@ begin
       select r.target_id from unnest(p_reports) r where r.outcome <> 'published'))
     order by q.subject_id for update);
   return array(
-    select private.judge_report(r, l, t, p_now)
+    select private.judge_report(r.report, r.lease, t, p_now)
     from (
-      select distinct on (x.target_id) x.* from unnest(p_reports) x
+      select distinct on (l.subject_id) x as report, l as lease
+      from unnest(p_reports) x join unnest(v_leases) l on l.subject_id = x.target_id and l.attempt = x.attempt
       where x.outcome in ('retry', 'rejected', 'unknown', 'unconfirmed', 'released', 'reconnect')
-      order by x.target_id
+      order by l.subject_id
     ) r
-    join unnest(v_leases) l on l.subject_id = r.target_id and l.attempt = r.attempt
-    join public.post_targets t on t.id = r.target_id
-    where t.state = 'publishing');
+    join public.post_targets t on t.id = (r.lease).subject_id
+    where t.state in ('scheduled', 'publishing'));
 end;
 $$;
 comment on function private.judge_reports(uuid, private.target_report[], timestamptz) is
@@ -3324,8 +3405,7 @@ begin
   elsif v_state is distinct from 'needs_reconnect' then
     return private.end_with(p_verdict, 'failed', 'NX431');
   end if;
-  v_paused := private.paused(p_target, true, p_now);
-  v_paused.outcome := p_verdict.outcome;
+  v_paused := private.paused(p_target, true, p_verdict.outcome, p_now);
   v_paused.http_status := p_verdict.http_status;
   return v_paused;
 end;
@@ -3346,18 +3426,24 @@ end;
 $$;
 comment on function private.end_with(private.target_verdict, public.target_state, text) is 'Ends a target with a code of ours.';
 
+create function private.longest_wait(p_seconds numeric) returns numeric
+language sql immutable security invoker set search_path = '' as $$
+  select least(coalesce(p_seconds, 0), 7 * 86400) -- least() alone would take its bound for a wait that nobody asked for
+$$;
+comment on function private.longest_wait(numeric) is 'How long a platform asks to be left alone, at most a week; in seconds.';
+
 create function private.probe_later(
   p_verdict private.target_verdict, p_report private.target_report, p_lease private.queue, p_now timestamptz
 ) returns private.target_verdict
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_probes int := p_lease.attempt - (p_lease.progress ->> 'sending_attempt')::int;
+  v_probes int := p_lease.attempt - p_lease.sending_attempt;
 begin
   if v_probes >= private.setting_int('reconcile_max_attempts') then
     return private.end_with(p_verdict, 'unconfirmed', 'NX435');
   end if;
   p_verdict.state := 'publishing';
-  p_verdict.due_at := p_now + private.backoff_delay(v_probes + 1, greatest(p_report.retry_after_seconds, 5));
+  p_verdict.due_at := p_now + private.backoff_delay(v_probes + 1, greatest(private.longest_wait(p_report.retry_after_seconds), 5));
   return p_verdict;
 end;
 $$;
@@ -3370,7 +3456,6 @@ create function private.try_later(
 ) returns private.target_verdict
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  c_longest_wait_seconds constant int := 7 * 86400;
   v_tries int := p_lease.attempt - p_target.attempt_base;
 begin
   if v_tries >= private.setting_int('publish_max_attempts') then
@@ -3378,9 +3463,7 @@ begin
     p_verdict.message := coalesce(p_verdict.message, private.error_message('NX436'));
     return p_verdict;
   end if;
-  -- least() would take its bound for a wait that nobody asked for.
-  p_verdict.due_at := p_now + private.backoff_delay(
-    v_tries, least(coalesce(p_report.retry_after_seconds, 0), c_longest_wait_seconds));
+  p_verdict.due_at := p_now + private.backoff_delay(v_tries, private.longest_wait(p_report.retry_after_seconds));
   p_verdict.state := 'scheduled';
   if p_verdict.due_at > p_target.scheduled_at + p_target.tolerance then
     p_verdict.state := 'missed';
@@ -3403,9 +3486,10 @@ language sql volatile security invoker set search_path = '' as $$
 $$;
 comment on function worker.report_targets(uuid, jsonb) is
   'Reports [{target_id, attempt, outcome, external_id, external_url, code, message, http_status, platform_key, '
-  'retry_after_seconds, budget, charge, notice}]; notice is a code that the person is told with a success; budget is what the platform said is left: [{scope: account|app, name, limit, remaining, '
-  'resets_at}], in posts. outcome published, retry, rejected, unknown, unconfirmed, released or reconnect. message is for '
-  'the person. Each row is answered; accepted = false: the lease is gone or the row is malformed. In any order.';
+  'retry_after_seconds, budget, charge, notice}]. outcome: published, retry, rejected, unknown, unconfirmed, released or '
+  'reconnect. message is for the person; notice is a code that the person is told with a success; budget is what the '
+  'platform said is left: [{scope: account|app, name, limit, remaining, resets_at}], in posts. Each row is answered, in '
+  'any order; accepted = false: the lease is gone or the row is malformed.';
 
 insert into private.definer_ledger (function_name, reason) values
   ('private.report_targets', 'Changes queue and state, on which service_role has no rights.');
@@ -3438,7 +3522,7 @@ $$;
 comment on function private.release_stuck_targets(timestamptz) is
   'Housekeeping: takes leases back that have shown no progress for long; a late report of theirs is fenced off.';
 
--- A row that was sent keeps its place in the queue, so one without a place cannot be probed: the person has to look.
+-- Without its place in the queue nobody knows whether it was sent, and it cannot be probed: the person has to look.
 create function private.recover_lost_targets(p_now timestamptz default now()) returns bigint
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
@@ -3450,16 +3534,13 @@ begin
       and t.state in ('scheduled', 'publishing')
       and not exists (select from private.queue q where q.lane = 'publish' and q.subject_id = t.id)
     order by t.id limit private.setting_int('housekeeping_batch') for update skip locked);
-  insert into private.queue (lane, subject_id, due_at, attempt)
-    select 'publish', l.id, p_now, l.attempt from unnest(v_lost) l where l.state = 'scheduled'
-    on conflict do nothing;
   perform private.settle_targets(array(
-    select private.verdict(l.id, 'unconfirmed', 'NX435') from unnest(v_lost) l where l.state = 'publishing'), p_now);
+    select private.verdict(l.id, 'unconfirmed', 'NX435') from unnest(v_lost) l), p_now);
   return cardinality(v_lost);
 end;
 $$;
 comment on function private.recover_lost_targets(timestamptz) is
-  'Housekeeping: due targets without a place in the queue get one (scheduled) or are put before the person (publishing).';
+  'Housekeeping: puts due targets without a place in the queue before their person.';
 
 insert into private.housekeeping_tasks (task, function_name, run_order) values
   ('release_stuck_targets', 'private.release_stuck_targets', 400),

@@ -227,7 +227,8 @@ with post as (
   select t.user_id, t.id, i, 'part ' || i || ' of ' || p.body
   from target t join post p on p.id = t.post_id, generate_series(1, %(parts)s) i where hashtext(p.body) %% 2 = 0
 )
-insert into private.queue (lane, subject_id, due_at) select 'publish', id, now() from target
+insert into private.queue (lane, subject_id, due_at, expires_at)
+select 'publish', id, now(), scheduled_at + tolerance from target
 """
 
 

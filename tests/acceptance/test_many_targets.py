@@ -58,9 +58,11 @@ def _schedule_all_for_now(database: psycopg.Connection, connection_id: object) -
              insert into public.post_targets
                (user_id, post_id, connection_id, platform_id, state, scheduled_at, revision, checked_at)
              select c.user_id, p.id, c.id, c.platform_id, 'scheduled', now(), 1, now()
-             from post p join public.connections c on c.id = %(connection)s returning id
+             from post p join public.connections c on c.id = %(connection)s
+             returning id, scheduled_at + tolerance as expires_at
            )
-           insert into private.queue (lane, subject_id, due_at) select 'publish', id, now() from target""",
+           insert into private.queue (lane, subject_id, due_at, expires_at)
+           select 'publish', id, now(), expires_at from target""",
         {"posts": POSTS_EACH, "connection": connection_id},
     )
 

@@ -47,9 +47,9 @@ def explain_cost(connection: Connection) -> list[str]:
     most = cores * 1e6 / total
     lines += [
         f"  together {total:.1f} µs: the {cores} cores of this machine carry at most {most:,.0f} jobs/s.",
-        "  Per job we write two versions of the queue row and delete it, two versions of the target, two events and an",
+        "  Per job we write two versions of the queue row and delete it, one version of the target, an event and an",
         "  attempt, read account, connection, token and post, and hand over what publishing takes. The peers write one",
-        "  version of one row and delete or keep it: a job here is as many row writes as three or four of theirs.",
+        "  version of one row and delete or keep it: a job here is as many row writes as three of theirs.",
     ]
     changed = _rows(
         connection,

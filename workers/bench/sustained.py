@@ -31,9 +31,10 @@ _REFILL = """
       update public.post_targets t
       set state = 'scheduled', scheduled_at = now(), published_at = null, external_id = null, external_url = null
       where t.id in (select p.id from public.post_targets p where p.state = 'published' limit %(jobs)s)
-      returning t.id, t.attempt
+      returning t.id, t.attempt, t.scheduled_at + t.tolerance as expires_at
     )
-    insert into private.queue (lane, subject_id, due_at, attempt) select 'publish', id, now(), attempt from again"""
+    insert into private.queue (lane, subject_id, due_at, expires_at, attempt)
+    select 'publish', id, now(), expires_at, attempt from again"""
 _SIZE = "select pg_table_size('private.queue') + pg_indexes_size('private.queue')"
 
 

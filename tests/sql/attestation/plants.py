@@ -201,8 +201,8 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
             security="invoker",
         ),
         "update public.connections set scopes = '{{users.read}}' where id = '{connection}'; "
-        "insert into private.queue (lane, subject_id, due_at, attempt, sending_at) values ('publish', '{target}', now(), 1, now()) "
-        "on conflict (lane, subject_id) do update set attempt = 1, sending_at = now()",
+        "insert into private.queue (lane, subject_id, due_at, attempt, sending_at, sending_attempt) values ('publish', '{target}', now(), 1, now(), 1) "
+        "on conflict (lane, subject_id) do update set attempt = 1, sending_at = now(), sending_attempt = 1",
     ),
     "vault_is_closed": (
         "grant select on private.token_vault to service_role",

@@ -92,7 +92,8 @@ def test_a_dead_lease_keeps_what_is_known_and_raises_the_attempt(db: Connection)
     [subject] = _enqueue(db, -10)
     _lease(db, dead)
     db.execute(
-        "update private.queue set sending_at = %s, progress = '{\"upload\": 1}' where subject_id = %s",
+        "update private.queue set sending_at = %s, sending_attempt = 1, progress = '{\"upload\": 1}'"
+        " where subject_id = %s",
         (NOW, subject),
     )
     later = NOW + timedelta(seconds=46)

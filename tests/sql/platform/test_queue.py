@@ -56,7 +56,7 @@ def test_what_is_leased_stays_and_becomes_due_again_afterwards(db: Connection) -
 def test_an_unknown_outcome_survives_rescheduling(db: Connection) -> None:
     db.execute(ENQUEUE, (SUBJECT, T0, T0))
     db.execute(
-        "update private.queue set attempt = 2, sending_at = %s, progress = '{\"k\": 1}' where "
+        "update private.queue set attempt = 2, sending_at = %s, sending_attempt = 2, progress = '{\"k\": 1}' where "
         "subject_id = %s",
         (T0, SUBJECT),
     )

@@ -99,7 +99,9 @@ def test_stopping_gives_back_what_is_not_being_sent(db: Connection) -> None:
     worker, idle, sending = _worker(db), uuid.uuid4(), uuid.uuid4()
     _lease(db, worker, idle)
     _lease(db, worker, sending)
-    db.execute("update private.queue set sending_at = %s where subject_id = %s", (T0, sending))
+    db.execute(
+        "update private.queue set sending_at = %s, sending_attempt = 1 where subject_id = %s", (T0, sending)
+    )
     later = "2026-03-01T12:00:10Z"
     assert scalar(db, "select private.stop_worker(%s, %s)", worker, later) == 1
     assert rows(
@@ -116,7 +118,9 @@ def test_stopping_gives_back_what_is_not_being_sent(db: Connection) -> None:
 def test_what_a_stopped_worker_was_sending_is_released_when_its_heartbeat_runs_out(db: Connection) -> None:
     worker, sending = _worker(db), uuid.uuid4()
     _lease(db, worker, sending)
-    db.execute("update private.queue set sending_at = %s where subject_id = %s", (T0, sending))
+    db.execute(
+        "update private.queue set sending_at = %s, sending_attempt = 1 where subject_id = %s", (T0, sending)
+    )
     db.execute("select private.stop_worker(%s, %s)", (worker, T0))
     assert scalar(db, "select private.release_dead_leases('2026-03-01T12:01:00Z')") == 1
     assert rows(

@@ -6,6 +6,9 @@ import psycopg
 import pytest
 
 from tests.sql.publishing.making import Scene, make_scene
+from tests.sql.publishing.racing import leased, race
+
+__all__ = ["leased", "race", "scene"]
 
 
 @pytest.fixture

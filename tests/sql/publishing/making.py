@@ -64,6 +64,15 @@ class Scene:
         assert rows in ([], [(self.target,)])
         return bool(rows)
 
+    def save_progress(self, attempt: int, progress: Row, *, worker: uuid.UUID | None = None) -> bool:
+        """Whether the worker still has the target."""
+        row = self.db.execute(
+            "select private.save_progress(%s, %s, %s, %s)",
+            (worker or self.worker, self.target, attempt, json.dumps(progress)),
+        ).fetchone()
+        assert row is not None
+        return row[0]
+
     def report(
         self,
         attempt: int,

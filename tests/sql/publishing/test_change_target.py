@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from tests.sql.connections.making import register_worker
 from tests.sql.publishing.making import Scene
 from tests.support.personas import acting_as, create_person, denied
 
@@ -93,7 +94,22 @@ def test_retrying_a_failure_starts_a_new_count_but_never_reuses_an_attempt_numbe
     assert [row["attempt"] for row in scene.claim()] == [2]
     assert scene.report(1, "rejected") is False
     with acting_as(scene.db, scene.person):
-        assert scene.db.execute(RETRY, (scene.target, None)).fetchone() == ("publishing", True)
+        assert scene.db.execute(RETRY, (scene.target, None)).fetchone() == ("scheduled", True)
+
+
+def test_another_time_after_a_lost_lease_starts_a_new_count_and_gives_no_number_again(scene: Scene) -> None:
+    scene.schedule()
+    scene.claim()
+    scene.kill()
+    scene.db.execute("select private.release_dead_leases()")
+    with acting_as(scene.db, scene.person):
+        scene.db.execute(
+            "select * from public.reschedule_target(%s, now() + interval '1 hour')", (scene.target,)
+        )
+    assert (scene.row()["attempt"], scene.row()["attempt_base"]) == (0, 1)
+    [claimed] = scene.claim("1 hour", worker=register_worker(scene.db))
+    assert claimed["attempt"] == 2
+    assert not scene.report(1, "rejected")
 
 
 def test_only_failures_and_misses_are_retried(scene: Scene) -> None:

@@ -46,8 +46,20 @@ def test_content_is_still_while_it_is_published(scene: Scene, stage: str) -> Non
             scene.db.execute(EDITS["post"])
         with denied(scene.db, "NX422"):
             scene.db.execute("delete from public.posts")
-        assert scene.db.execute(EDITS["target"]).fetchall() == []
+        if stage == "unknown":
+            assert scene.db.execute(EDITS["target"]).fetchall() == []  # the row policy
+        else:
+            with denied(scene.db, "NX423"):
+                scene.db.execute(EDITS["target"])
         scene.db.execute("update public.posts set script_id = null")  # not content
+
+
+def test_a_longer_time_window_reaches_the_queue(scene: Scene) -> None:
+    scene.schedule()
+    with acting_as(scene.db, scene.person):
+        scene.db.execute("update public.post_targets set tolerance = '3 hours'")
+    assert [row["attempt"] for row in scene.claim("2 hours")] == [1]
+    assert scene.mark(1, "3 hours")
 
 
 def test_content_moves_again_after_the_outcome(scene: Scene) -> None:

@@ -87,14 +87,24 @@ def test_people_do_not_write_what_workers_record(thread: Scene, column: str) -> 
 
 def test_parts_do_not_change_while_a_worker_has_the_target(thread: Scene) -> None:
     thread.claim()
-    with acting_as(thread.db, thread.person), denied(thread.db, "42501"):
+    with acting_as(thread.db, thread.person), denied(thread.db, "NX423"):
         thread.db.execute("update public.target_follow_ups set body = 'other'")
-    with acting_as(thread.db, thread.person), denied(thread.db, "42501"):
+    with acting_as(thread.db, thread.person), denied(thread.db, "NX423"):
         thread.db.execute(
             "insert into public.target_follow_ups (target_id, position, body) values (%s, 3, 'x')",
             (thread.target,),
         )
+    with acting_as(thread.db, thread.person), denied(thread.db, "NX423"):
+        thread.db.execute("delete from public.target_follow_ups")
+
+
+def test_parts_do_not_change_once_the_first_is_out(thread: Scene) -> None:
+    thread.claim()
+    assert thread.mark(1)
+    assert record(thread, 1, 0)
     with acting_as(thread.db, thread.person):
+        with denied(thread.db, "42501"):
+            thread.db.execute("update public.target_follow_ups set body = 'other'")
         assert thread.db.execute("delete from public.target_follow_ups").rowcount == 0
 
 

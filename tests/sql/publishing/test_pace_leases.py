@@ -26,9 +26,11 @@ def add_due(scene: Scene, count: int, due: str = "0", tolerance: str = "1 hour")
                                               checked_at, tolerance, revision)
              select %(user)s, p.id, c.id, c.platform_id, 'scheduled', now() + %(due)s::interval, now(),
                     %(tolerance)s::interval, 1
-             from post p join public.connections c on c.id = %(account)s returning id, scheduled_at
+             from post p join public.connections c on c.id = %(account)s
+             returning id, scheduled_at, scheduled_at + tolerance as expires_at
            )
-           insert into private.queue (lane, subject_id, due_at) select 'publish', id, scheduled_at from target""",
+           insert into private.queue (lane, subject_id, due_at, expires_at)
+           select 'publish', id, scheduled_at, expires_at from target""",
         {
             "user": scene.person.user_id,
             "account": scene.account,

@@ -87,17 +87,21 @@ def test_without_a_reconnect_it_is_missed_and_told_when_its_time_is_over(scene: 
     assert ("target_missed", "NX430") in scene.notices()
 
 
-def test_what_a_worker_has_is_paused_by_its_mark(scene: Scene) -> None:
+@pytest.mark.parametrize("uploading", [False, True])
+def test_what_a_worker_has_not_sent_is_taken_away_and_paused(scene: Scene, uploading: bool) -> None:
     scene.schedule()
     scene.claim()
+    if uploading:
+        scene.save_progress(1, {"session": 1})
     revoke(scene)
-    assert scene.state() == "publishing"
-    assert not scene.mark(1)
     assert told(scene) == PAUSED
-    assert scene.attempts() == [(1, "refused")]
+    assert not scene.mark(1)
+    assert not scene.save_progress(1, {"session": 2})
+    assert not scene.report(1, "reconnect")
+    assert scene.attempts() == [(1, "reconnect")]
     reconnect(scene)
     assert [row["attempt"] for row in scene.claim()] == [2]
-    assert scene.row()["attempt"] - scene.row()["attempt_base"] == 1  # the paused one is no try
+    assert scene.row()["attempt_base"] == 1  # the paused one is no try
 
 
 def test_what_a_worker_has_is_paused_by_its_report(scene: Scene) -> None:
@@ -114,6 +118,7 @@ def test_what_a_worker_has_is_paused_by_its_report(scene: Scene) -> None:
 def test_a_report_that_comes_after_the_reconnect_is_a_plain_failed_try(scene: Scene) -> None:
     scene.schedule()
     scene.claim()
+    scene.mark(1)
     revoke(scene)
     reconnect(scene)
     assert scene.report(1, "reconnect", code="token_refused")

@@ -36,6 +36,7 @@ class Row:
     attempt: int = 0
     worker_id: UUID | None = None
     sending_at: datetime | None = None
+    sending_attempt: int | None = None
     progress: dict[str, Any] | None = None
     state: str = "scheduled"
     is_active: bool = True
@@ -106,7 +107,7 @@ class FakeDatabase:
             due = []
         claims = []
         for row in due:
-            row.worker_id, row.state = worker_id, "publishing"
+            row.worker_id = worker_id
             row.attempt += 1
             claims.append(self._claimed(row))
         await self._hook(self.after, "claim_targets", claims)
@@ -166,12 +167,12 @@ class FakeDatabase:
         marked = set()
         for target_id, attempt, _ in targets:
             row = self._held(worker_id, target_id, attempt)
-            if row is None or row.state != "publishing" or not row.is_active:
+            if row is None or not row.is_active:
                 continue
-            if row.sending_at is not None and (row.progress or {}).get("sending_attempt") != attempt:
+            if row.sending_at is not None and row.sending_attempt != attempt:
                 continue  # marked by an earlier attempt: to be probed, not sent
             row.sending_at = row.sending_at or now()
-            row.progress = {**(row.progress or {}), "sending_attempt": attempt}
+            row.sending_attempt = attempt
             marked.add(target_id)
         await self._hook(self.after, "mark_sending", targets)
         return frozenset(marked)
@@ -197,7 +198,7 @@ class FakeDatabase:
             row.progress = {
                 name: value
                 for name, value in (row.progress or {}).items()
-                if name not in ("sending_attempt", "platform_key", "send_ended")
+                if name not in ("platform_key", "send_ended")
             }
         await self._hook(self.after, "record_part", (target_id, position, external_id))
         return row is not None

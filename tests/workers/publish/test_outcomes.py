@@ -265,7 +265,7 @@ def _unknown(world: World, *, began: float = 120.0, **changes: Any) -> Any:
         "sending_at": now() - timedelta(seconds=began),
         "attempt": 1,
         "state": "publishing",
-        "progress": {"sending_attempt": 1},
+        "sending_attempt": 1,
     }
     return world.database.add(**fields | changes)
 

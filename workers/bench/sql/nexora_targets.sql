@@ -18,7 +18,7 @@ with due as materialized (
   select p.user_id, p.id, c.id, c.platform_id, 'scheduled', d.at, interval '7 days', 1, now()
   from due d join post p on p.id = d.post_id join public.connections c on c.user_id = p.user_id
   order by p.id
-  returning id, scheduled_at
+  returning id, scheduled_at, scheduled_at + tolerance as expires_at
 )
-insert into private.queue (lane, subject_id, due_at)
-select 'publish', t.id, t.scheduled_at from target t order by t.id;
+insert into private.queue (lane, subject_id, due_at, expires_at)
+select 'publish', t.id, t.scheduled_at, t.expires_at from target t order by t.id;

@@ -14,8 +14,6 @@ from workers.providers.base import SEND_ENDED, Published
 
 __all__ = ["Flight", "Phase", "own_progress"]
 
-_MARKS = frozenset({"platform_key", "sending_attempt"})
-
 
 class Phase(StrEnum):
     """How far a target has come; see the package's text."""
@@ -85,5 +83,5 @@ class Flight:
 
 
 def own_progress(claim: ClaimedTarget) -> dict[str, Any]:
-    """The claim's progress without what the database itself keeps with the mark."""
-    return {name: value for name, value in (claim.progress or {}).items() if name not in _MARKS}
+    """The claim's progress without the key, which the database itself keeps with the mark."""
+    return {name: value for name, value in (claim.progress or {}).items() if name != "platform_key"}
