@@ -71,6 +71,9 @@ class ThreadServer:
     def __init__(self, app: SandboxApp, host: str, port: int) -> None:
         self._app = app
         self._socket = socket.create_server((host, port), backlog=2048)
+        # Accepted connections inherit it. asyncio sets it only where the protocol is named, which create_server does
+        # not do; without it an answer in two segments waits 40 ms for the acknowledgement of the first.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(config(app, host, self.port))
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -29,6 +29,9 @@ class WebServer:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family, backlog=512)
+            # For the accepted connections: asyncio leaves it off where a socket does not name its protocol, and an
+            # answer in two segments then waits 40 ms for the acknowledgement of the first.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except (OSError, OverflowError) as error:
             raise ConfigurationError("NEXORA_WEB_PORT", "this address cannot be listened on") from error
         config = uvicorn.Config(
