@@ -103,6 +103,7 @@ declare
   v_lease private.queue;
   v_target public.post_targets;
   v_code text;
+  v_verdicts private.target_verdict[] := '{}';
   v_refused int := cardinality(p_leased) - cardinality(p_handed);
 begin
   if v_refused = 0 then
@@ -119,10 +120,11 @@ begin
         update public.post_targets t set checked_at = p_now where t.id = v_lease.subject_id;
         perform private.put_back_unseen(array[v_lease]);
       else
-        perform private.settle_targets(array[private.refusal(v_target, v_lease, v_code, p_now)], p_now);
+        v_verdicts := v_verdicts || private.refusal(v_target, v_lease, v_code, p_now);
       end if;
     end if;
   end loop;
+  perform private.settle_targets(v_verdicts, p_now); -- all at once: they notify people in order
   return v_refused;
 end;
 $$;

@@ -62,8 +62,10 @@ begin
         progress = case when m.platform_key is null then q.progress
                    else coalesce(q.progress, '{}') || jsonb_build_object('platform_key', m.platform_key) end
     from private.as_marks(v_marks) m
-    where q.lane = m.lane and q.subject_id = m.target_id and q.attempt = m.attempt and q.worker_id = p_worker_id
-      and coalesce(q.sending_attempt, q.attempt) = q.attempt -- what was marked before is probed
+    where q.lane = m.lane and q.subject_id = m.target_id and q.attempt = m.attempt
+      -- What was marked before is probed. "case" hides from the planner that hardly a row has a worker while nothing is
+      -- due: it would begin with the queue, which is quadratic.
+      and case when q.worker_id = p_worker_id then coalesce(q.sending_attempt, q.attempt) = q.attempt end
       and (q.expires_at < p_now) is not true
     returning q.subject_id;
   get diagnostics v_marked = row_count;

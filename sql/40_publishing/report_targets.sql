@@ -85,6 +85,7 @@ language sql volatile security invoker set search_path = '' as $$
   from unnest(p_reports) r join public.post_targets t on t.id = r.target_id
   where r.outcome = 'published' and r.notice is not null and t.state = 'published'
     and (r.external_id is null or t.external_id is not distinct from left(r.external_id, 512))
+  order by t.user_id, t.id
 $$;
 comment on function private.notify_of_published(private.target_report[], timestamptz) is
   'Tells people what they should know about posts that are out.';

@@ -80,12 +80,14 @@ $$;
 comment on function private.settle_targets(private.target_verdict[], timestamptz) is
   'Carries out verdicts; returns how many targets there were.';
 
--- Never silently lost: whatever ends without being published is told to its person, once.
+-- Never silently lost: whatever ends without being published is told to its person, once. In the order of people, because
+-- two workers that write the one mail of an hour to the same two people must not wait for each other.
 create function private.notify_of_targets(p_ids uuid[], p_now timestamptz) returns void
 language sql volatile security invoker set search_path = '' as $$
   select private.notify(t.user_id, 'target_' || t.state::text, 'post_target', t.id, t.failure_code, p_now)
   from public.post_targets t
   where t.id = any (p_ids) and t.state in ('failed', 'missed', 'unconfirmed')
+  order by t.user_id, t.id
 $$;
 comment on function private.notify_of_targets(uuid[], timestamptz) is 'Tells people about targets that were not published.';
 

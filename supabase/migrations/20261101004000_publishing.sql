@@ -1729,12 +1729,14 @@ $$;
 comment on function private.settle_targets(private.target_verdict[], timestamptz) is
   'Carries out verdicts; returns how many targets there were.';
 
--- Never silently lost: whatever ends without being published is told to its person, once.
+-- Never silently lost: whatever ends without being published is told to its person, once. In the order of people, because
+-- two workers that write the one mail of an hour to the same two people must not wait for each other.
 create function private.notify_of_targets(p_ids uuid[], p_now timestamptz) returns void
 language sql volatile security invoker set search_path = '' as $$
   select private.notify(t.user_id, 'target_' || t.state::text, 'post_target', t.id, t.failure_code, p_now)
   from public.post_targets t
   where t.id = any (p_ids) and t.state in ('failed', 'missed', 'unconfirmed')
+  order by t.user_id, t.id
 $$;
 comment on function private.notify_of_targets(uuid[], timestamptz) is 'Tells people about targets that were not published.';
 
@@ -2784,6 +2786,7 @@ declare
   v_lease private.queue;
   v_target public.post_targets;
   v_code text;
+  v_verdicts private.target_verdict[] := '{}';
   v_refused int := cardinality(p_leased) - cardinality(p_handed);
 begin
   if v_refused = 0 then
@@ -2800,10 +2803,11 @@ begin
         update public.post_targets t set checked_at = p_now where t.id = v_lease.subject_id;
         perform private.put_back_unseen(array[v_lease]);
       else
-        perform private.settle_targets(array[private.refusal(v_target, v_lease, v_code, p_now)], p_now);
+        v_verdicts := v_verdicts || private.refusal(v_target, v_lease, v_code, p_now);
       end if;
     end if;
   end loop;
+  perform private.settle_targets(v_verdicts, p_now); -- all at once: they notify people in order
   return v_refused;
 end;
 $$;
@@ -2964,8 +2968,10 @@ begin
         progress = case when m.platform_key is null then q.progress
                    else coalesce(q.progress, '{}') || jsonb_build_object('platform_key', m.platform_key) end
     from private.as_marks(v_marks) m
-    where q.lane = m.lane and q.subject_id = m.target_id and q.attempt = m.attempt and q.worker_id = p_worker_id
-      and coalesce(q.sending_attempt, q.attempt) = q.attempt -- what was marked before is probed
+    where q.lane = m.lane and q.subject_id = m.target_id and q.attempt = m.attempt
+      -- What was marked before is probed. "case" hides from the planner that hardly a row has a worker while nothing is
+      -- due: it would begin with the queue, which is quadratic.
+      and case when q.worker_id = p_worker_id then coalesce(q.sending_attempt, q.attempt) = q.attempt end
       and (q.expires_at < p_now) is not true
     returning q.subject_id;
   get diagnostics v_marked = row_count;
@@ -3293,6 +3299,7 @@ language sql volatile security invoker set search_path = '' as $$
   from unnest(p_reports) r join public.post_targets t on t.id = r.target_id
   where r.outcome = 'published' and r.notice is not null and t.state = 'published'
     and (r.external_id is null or t.external_id is not distinct from left(r.external_id, 512))
+  order by t.user_id, t.id
 $$;
 comment on function private.notify_of_published(private.target_report[], timestamptz) is
   'Tells people what they should know about posts that are out.';

@@ -7,8 +7,8 @@ is not skipped and not slow.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ _PAUSE_SECONDS = 0.25
 _REFILL = """
     with again as (
       update public.post_targets t
-      set state = 'scheduled', scheduled_at = now(), published_at = null, external_id = null, external_url = null
+      set state = 'scheduled', scheduled_at = now(), attempt_base = t.attempt, published_at = null,
+          external_id = null, external_url = null
       where t.id in (select p.id from public.post_targets p where p.state = 'published' limit %(jobs)s)
       returning t.id, t.attempt, t.scheduled_at + t.tolerance as expires_at
     )
@@ -58,20 +59,14 @@ def measure(
 ) -> Size:
     """Keep the queue of a filled database under load for `seconds` and watch its size."""
     size = Size()
-    over = threading.Event()
-
-    def work() -> None:
-        size.rate = run_drivers(system, task, total=10**12, cap_seconds=seconds, log_dir=log_dir).rate
-        over.set()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    while worker.is_alive() and not over.wait(_PAUSE_SECONDS):
-        with connection.transaction():
-            connection.execute("set local session_replication_role = replica")
-            connection.execute(_REFILL, {"jobs": round(JOBS_PER_SECOND * _PAUSE_SECONDS)})
-        size.worst_bytes = max(size.worst_bytes, _scalar(connection, _SIZE))
-    worker.join()
+    with ThreadPoolExecutor(1) as pool:
+        driving = pool.submit(run_drivers, system, task, total=10**12, cap_seconds=seconds, log_dir=log_dir)
+        while not wait([driving], _PAUSE_SECONDS).done:
+            with connection.transaction():
+                connection.execute("set local session_replication_role = replica")
+                connection.execute(_REFILL, {"jobs": round(JOBS_PER_SECOND * _PAUSE_SECONDS)})
+            size.worst_bytes = max(size.worst_bytes, _scalar(connection, _SIZE))
+    size.rate = driving.result().rate
     connection.execute("vacuum (full) private.queue")
     size.live_bytes = _scalar(connection, _SIZE)
     return size

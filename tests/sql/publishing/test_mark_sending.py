@@ -556,3 +556,18 @@ def test_workers_save_progress_and_nobody_else(claimed: Scene) -> None:
             claimed.db.execute(wrapper, (claimed.worker, claimed.target))
     with as_worker(claimed.db):
         assert call(claimed, wrapper, claimed.worker, claimed.target) is True
+
+
+def test_a_mark_looks_at_its_own_rows_alone(scene: Scene) -> None:
+    """Whatever the statistics say: nobody had a worker when they were made."""
+    scene.schedule()
+    scene.db.execute(
+        "insert into private.queue (lane, subject_id, due_at)"
+        " select 'publish', gen_random_uuid(), now() + interval '1 day' from generate_series(1, 2000)"
+    )
+    scene.db.execute("analyze private.queue")
+    scene.claim()
+    fetched = "select idx_tup_fetch from pg_stat_xact_user_tables where relid = 'private.queue'::regclass"
+    before = scalar(scene.db, fetched)
+    assert scene.mark(1)
+    assert scalar(scene.db, fetched) - before < 20
