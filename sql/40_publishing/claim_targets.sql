@@ -103,7 +103,7 @@ declare
   v_lease private.queue;
   v_target public.post_targets;
   v_code text;
-  v_verdicts private.target_verdict[] := '{}';
+  v_verdicts private.target_verdict[] := '{}'::private.target_verdict[];
   v_refused int := cardinality(p_leased) - cardinality(p_handed);
 begin
   if v_refused = 0 then
