@@ -66,7 +66,8 @@ begin
                    and t.checked_at >= v_rules_changed
               else l.attempt - l.sending_attempt <= v_max_probes end
     )
-    select h.* from private.refuse_leased(v_leased, array(select x.id from handed x), p_now) refused, handed h;
+    -- In FROM, so that it judges by the very rows that are handed out.
+    select h.* from private.refuse_leased(v_leased, array(select x.id from handed x), p_now), handed h;
 end;
 $$;
 comment on function private.claim_targets(uuid, int, timestamptz, uuid[], timestamptz) is 'Body of worker.claim_targets().';
@@ -84,8 +85,7 @@ begin
     insert into private.publish_attempts (target_id, attempt, finished_at, user_id, sending_at, outcome, platform_key)
     select t.id, l.attempt - 1, p_now, t.user_id, l.sending_at, 'lease_lost', left(l.progress ->> 'platform_key', 512)
     from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
-    where l.attempt > 1 and (t.attempt < l.attempt - 1 or t.state = 'publishing')
-      and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = l.attempt - 1)
+    where l.attempt > 1 and private.is_unreported(t, l.attempt - 1)
     returning target_id, sending_at
   )
   select array_agg(l.target_id) into v_unsent from lost l where l.sending_at is null;
@@ -97,17 +97,16 @@ end;
 $$;
 comment on function private.record_lost_leases(private.queue[], timestamptz) is 'Writes the attempts that nobody reported.';
 
-create function private.refuse_leased(p_leased private.queue[], p_handed uuid[], p_now timestamptz) returns int
+create function private.refuse_leased(p_leased private.queue[], p_handed uuid[], p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_lease private.queue;
   v_target public.post_targets;
   v_code text;
   v_verdicts private.target_verdict[] := '{}'::private.target_verdict[];
-  v_refused int := cardinality(p_leased) - cardinality(p_handed);
 begin
-  if v_refused = 0 then
-    return 0;
+  if cardinality(p_leased) = cardinality(p_handed) then
+    return;
   end if;
   foreach v_lease in array p_leased loop
     continue when v_lease.subject_id = any (p_handed);
@@ -125,11 +124,10 @@ begin
     end if;
   end loop;
   perform private.settle_targets(v_verdicts, p_now); -- all at once: they notify people in order
-  return v_refused;
 end;
 $$;
 comment on function private.refuse_leased(private.queue[], uuid[], timestamptz) is
-  'Judges what a claim leased and could not hand out; returns how many.';
+  'Judges what a claim leased and could not hand out.';
 
 create function private.reason_to_refuse(p_target public.post_targets, p_lease private.queue, p_now timestamptz)
 returns text

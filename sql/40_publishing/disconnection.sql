@@ -9,14 +9,8 @@ create function private.tg_connections__fail_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.settle_targets(array(
-    select private.verdict(l.subject_id, 'failed', 'NX431', case when l.leased_at is not null then 'disconnected' end)
-    from (
-      select q.subject_id, q.leased_at
-      from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-      where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
-        and q.sending_at is null
-      order by q.subject_id for update of q
-    ) l), new.disconnected_at);
+    select private.verdict((u.target).id, 'failed', 'NX431', case when u.is_leased then 'disconnected' end)
+    from private.hold_unsent(new.user_id, new.id) u), new.disconnected_at);
   return null;
 end;
 $$;

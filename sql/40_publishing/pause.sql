@@ -45,13 +45,8 @@ create function private.tg_connections__pause_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.settle_targets(array(
-    select private.paused(u.target, u.is_leased, case when u.is_leased then 'reconnect' end, new.updated_at) from (
-      select t as target, q.worker_id is not null as is_leased
-      from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-      where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
-        and q.sending_at is null
-      order by q.subject_id for update of q
-    ) u), new.updated_at);
+    select private.paused(u.target, u.is_leased, case when u.is_leased then 'reconnect' end, new.updated_at)
+    from private.hold_unsent(new.user_id, new.id) u), new.updated_at);
   return null;
 end;
 $$;

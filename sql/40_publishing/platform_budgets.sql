@@ -132,16 +132,17 @@ comment on function private.sighted_budgets(private.target_report[], timestamptz
 
 -- Two ends within a minute are the same window: platforms round, and answers take a while.
 create function private.observe_budgets(p_reports private.target_report[], p_now timestamptz) returns void
-language sql volatile security invoker set search_path = '' as $$
-  select from private.platform_budgets b
-    where exists (select from unnest(private.sighted_budgets(p_reports, p_now)) s
-                  where s.platform_id = b.platform_id and s.name = b.name
-                    and s.connection_id is not distinct from b.connection_id)
-    order by b.id for update;
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_sighted private.budget_sighting[] := private.sighted_budgets(p_reports, p_now);
+begin
+  perform from unnest(v_sighted) s join private.platform_budgets b on b.platform_id = s.platform_id and b.name = s.name
+      and (b.connection_id = s.connection_id or b.connection_id is null and s.connection_id is null)
+    order by b.id for update of b;
   insert into private.platform_budgets as b
     (platform_id, connection_id, name, limit_value, remaining, resets_at, observed_at)
   select s.platform_id, s.connection_id, s.name, s.limit_value, s.remaining, s.resets_at, p_now
-  from unnest(private.sighted_budgets(p_reports, p_now)) s
+  from unnest(v_sighted) s
   order by s.platform_id, s.connection_id, s.name
   on conflict on constraint one_row_per_window do update set
     limit_value = coalesce(excluded.limit_value, b.limit_value),
@@ -149,7 +150,8 @@ language sql volatile security invoker set search_path = '' as $$
                        and abs(extract(epoch from excluded.resets_at - b.resets_at)) <= 60
                      then least(b.remaining, excluded.remaining) else excluded.remaining end,
     resets_at = excluded.resets_at, observed_at = excluded.observed_at
-  where b.observed_at <= excluded.observed_at
+  where b.observed_at <= excluded.observed_at;
+end;
 $$;
 comment on function private.observe_budgets(private.target_report[], timestamptz) is
   'Keeps what platforms said about their windows.';

@@ -26,3 +26,12 @@ comment on column private.publish_attempts.platform_key is 'What the platform ca
 
 insert into private.partitioned_tables (table_name, retention) values ('private.publish_attempts', '13 months');
 select private.ensure_partitions();
+
+-- The target counts an attempt when it ends, or when it takes longer (state publishing).
+create function private.is_unreported(p_target public.post_targets, p_attempt int) returns boolean
+language sql stable security invoker set search_path = '' as $$
+  select (p_target.attempt < p_attempt or p_target.state = 'publishing')
+     and not exists (select from private.publish_attempts a where a.target_id = p_target.id and a.attempt = p_attempt)
+$$;
+comment on function private.is_unreported(public.post_targets, int) is
+  'Whether a lease of this attempt was lost and is not written down yet.';

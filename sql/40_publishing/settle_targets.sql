@@ -31,9 +31,7 @@ begin
     select v.* from unnest(p_verdicts) v
   ), before as materialized (
     -- What counts beyond the target's own attempts is a lease that was lost and not written down yet.
-    select q.*, q.worker_id is null and (t.attempt < q.attempt or t.state = 'publishing')
-                and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = q.attempt)
-                as is_lost
+    select q.*, q.worker_id is null and private.is_unreported(t, q.attempt) as is_lost
     from verdict v join private.queue q on q.lane = 'publish' and q.subject_id = v.target_id
       join public.post_targets t on t.id = v.target_id
   ), gone as (
@@ -79,6 +77,20 @@ end;
 $$;
 comment on function private.settle_targets(private.target_verdict[], timestamptz) is
   'Carries out verdicts; returns how many targets there were.';
+
+-- For whoever ends what leases rest on: it waits for each queue row, so that what is not in the answer is marked, or over.
+create function private.hold_unsent(p_user_id uuid, p_connection_id uuid default null)
+returns table (target public.post_targets, is_leased boolean)
+language sql volatile security invoker set search_path = '' as $$
+  select t, q.worker_id is not null
+  from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+  where t.user_id = p_user_id and t.connection_id = coalesce(p_connection_id, t.connection_id)
+    and t.state in ('scheduled', 'publishing') and q.sending_at is null
+  order by q.subject_id for update of q
+$$;
+comment on function private.hold_unsent(uuid, uuid) is
+  'What a person has on its way, on one account or all, that is not being sent, and whether a worker has it; their queue '
+  'rows are locked.';
 
 -- Never silently lost: whatever ends without being published is told to its person, once. In the order of people, because
 -- two workers that write the one mail of an hour to the same two people must not wait for each other.

@@ -841,6 +841,15 @@ comment on column private.publish_attempts.platform_key is 'What the platform ca
 insert into private.partitioned_tables (table_name, retention) values ('private.publish_attempts', '13 months');
 select private.ensure_partitions();
 
+-- The target counts an attempt when it ends, or when it takes longer (state publishing).
+create function private.is_unreported(p_target public.post_targets, p_attempt int) returns boolean
+language sql stable security invoker set search_path = '' as $$
+  select (p_target.attempt < p_attempt or p_target.state = 'publishing')
+     and not exists (select from private.publish_attempts a where a.target_id = p_target.id and a.attempt = p_attempt)
+$$;
+comment on function private.is_unreported(public.post_targets, int) is
+  'Whether a lease of this attempt was lost and is not written down yet.';
+
 -- ==== sql/40_publishing/publish_costs.sql
 
 -- private.platform_prices, public.publish_costs, public.monthly_publish_costs
@@ -1588,16 +1597,17 @@ comment on function private.sighted_budgets(private.target_report[], timestamptz
 
 -- Two ends within a minute are the same window: platforms round, and answers take a while.
 create function private.observe_budgets(p_reports private.target_report[], p_now timestamptz) returns void
-language sql volatile security invoker set search_path = '' as $$
-  select from private.platform_budgets b
-    where exists (select from unnest(private.sighted_budgets(p_reports, p_now)) s
-                  where s.platform_id = b.platform_id and s.name = b.name
-                    and s.connection_id is not distinct from b.connection_id)
-    order by b.id for update;
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_sighted private.budget_sighting[] := private.sighted_budgets(p_reports, p_now);
+begin
+  perform from unnest(v_sighted) s join private.platform_budgets b on b.platform_id = s.platform_id and b.name = s.name
+      and (b.connection_id = s.connection_id or b.connection_id is null and s.connection_id is null)
+    order by b.id for update of b;
   insert into private.platform_budgets as b
     (platform_id, connection_id, name, limit_value, remaining, resets_at, observed_at)
   select s.platform_id, s.connection_id, s.name, s.limit_value, s.remaining, s.resets_at, p_now
-  from unnest(private.sighted_budgets(p_reports, p_now)) s
+  from unnest(v_sighted) s
   order by s.platform_id, s.connection_id, s.name
   on conflict on constraint one_row_per_window do update set
     limit_value = coalesce(excluded.limit_value, b.limit_value),
@@ -1605,7 +1615,8 @@ language sql volatile security invoker set search_path = '' as $$
                        and abs(extract(epoch from excluded.resets_at - b.resets_at)) <= 60
                      then least(b.remaining, excluded.remaining) else excluded.remaining end,
     resets_at = excluded.resets_at, observed_at = excluded.observed_at
-  where b.observed_at <= excluded.observed_at
+  where b.observed_at <= excluded.observed_at;
+end;
 $$;
 comment on function private.observe_budgets(private.target_report[], timestamptz) is
   'Keeps what platforms said about their windows.';
@@ -1680,9 +1691,7 @@ begin
     select v.* from unnest(p_verdicts) v
   ), before as materialized (
     -- What counts beyond the target's own attempts is a lease that was lost and not written down yet.
-    select q.*, q.worker_id is null and (t.attempt < q.attempt or t.state = 'publishing')
-                and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = q.attempt)
-                as is_lost
+    select q.*, q.worker_id is null and private.is_unreported(t, q.attempt) as is_lost
     from verdict v join private.queue q on q.lane = 'publish' and q.subject_id = v.target_id
       join public.post_targets t on t.id = v.target_id
   ), gone as (
@@ -1728,6 +1737,20 @@ end;
 $$;
 comment on function private.settle_targets(private.target_verdict[], timestamptz) is
   'Carries out verdicts; returns how many targets there were.';
+
+-- For whoever ends what leases rest on: it waits for each queue row, so that what is not in the answer is marked, or over.
+create function private.hold_unsent(p_user_id uuid, p_connection_id uuid default null)
+returns table (target public.post_targets, is_leased boolean)
+language sql volatile security invoker set search_path = '' as $$
+  select t, q.worker_id is not null
+  from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
+  where t.user_id = p_user_id and t.connection_id = coalesce(p_connection_id, t.connection_id)
+    and t.state in ('scheduled', 'publishing') and q.sending_at is null
+  order by q.subject_id for update of q
+$$;
+comment on function private.hold_unsent(uuid, uuid) is
+  'What a person has on its way, on one account or all, that is not being sent, and whether a worker has it; their queue '
+  'rows are locked.';
 
 -- Never silently lost: whatever ends without being published is told to its person, once. In the order of people, because
 -- two workers that write the one mail of an hour to the same two people must not wait for each other.
@@ -2367,14 +2390,8 @@ create function private.tg_connections__fail_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.settle_targets(array(
-    select private.verdict(l.subject_id, 'failed', 'NX431', case when l.leased_at is not null then 'disconnected' end)
-    from (
-      select q.subject_id, q.leased_at
-      from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-      where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
-        and q.sending_at is null
-      order by q.subject_id for update of q
-    ) l), new.disconnected_at);
+    select private.verdict((u.target).id, 'failed', 'NX431', case when u.is_leased then 'disconnected' end)
+    from private.hold_unsent(new.user_id, new.id) u), new.disconnected_at);
   return null;
 end;
 $$;
@@ -2436,13 +2453,8 @@ create function private.tg_connections__pause_targets() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform private.settle_targets(array(
-    select private.paused(u.target, u.is_leased, case when u.is_leased then 'reconnect' end, new.updated_at) from (
-      select t as target, q.worker_id is not null as is_leased
-      from public.post_targets t join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-      where t.connection_id = new.id and t.user_id = new.user_id and t.state in ('scheduled', 'publishing')
-        and q.sending_at is null
-      order by q.subject_id for update of q
-    ) u), new.updated_at);
+    select private.paused(u.target, u.is_leased, case when u.is_leased then 'reconnect' end, new.updated_at)
+    from private.hold_unsent(new.user_id, new.id) u), new.updated_at);
   return null;
 end;
 $$;
@@ -2749,7 +2761,8 @@ begin
                    and t.checked_at >= v_rules_changed
               else l.attempt - l.sending_attempt <= v_max_probes end
     )
-    select h.* from private.refuse_leased(v_leased, array(select x.id from handed x), p_now) refused, handed h;
+    -- In FROM, so that it judges by the very rows that are handed out.
+    select h.* from private.refuse_leased(v_leased, array(select x.id from handed x), p_now), handed h;
 end;
 $$;
 comment on function private.claim_targets(uuid, int, timestamptz, uuid[], timestamptz) is 'Body of worker.claim_targets().';
@@ -2767,8 +2780,7 @@ begin
     insert into private.publish_attempts (target_id, attempt, finished_at, user_id, sending_at, outcome, platform_key)
     select t.id, l.attempt - 1, p_now, t.user_id, l.sending_at, 'lease_lost', left(l.progress ->> 'platform_key', 512)
     from unnest(p_leased) l join public.post_targets t on t.id = l.subject_id
-    where l.attempt > 1 and (t.attempt < l.attempt - 1 or t.state = 'publishing')
-      and not exists (select from private.publish_attempts a where a.target_id = t.id and a.attempt = l.attempt - 1)
+    where l.attempt > 1 and private.is_unreported(t, l.attempt - 1)
     returning target_id, sending_at
   )
   select array_agg(l.target_id) into v_unsent from lost l where l.sending_at is null;
@@ -2780,17 +2792,16 @@ end;
 $$;
 comment on function private.record_lost_leases(private.queue[], timestamptz) is 'Writes the attempts that nobody reported.';
 
-create function private.refuse_leased(p_leased private.queue[], p_handed uuid[], p_now timestamptz) returns int
+create function private.refuse_leased(p_leased private.queue[], p_handed uuid[], p_now timestamptz) returns void
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_lease private.queue;
   v_target public.post_targets;
   v_code text;
   v_verdicts private.target_verdict[] := '{}'::private.target_verdict[];
-  v_refused int := cardinality(p_leased) - cardinality(p_handed);
 begin
-  if v_refused = 0 then
-    return 0;
+  if cardinality(p_leased) = cardinality(p_handed) then
+    return;
   end if;
   foreach v_lease in array p_leased loop
     continue when v_lease.subject_id = any (p_handed);
@@ -2808,11 +2819,10 @@ begin
     end if;
   end loop;
   perform private.settle_targets(v_verdicts, p_now); -- all at once: they notify people in order
-  return v_refused;
 end;
 $$;
 comment on function private.refuse_leased(private.queue[], uuid[], timestamptz) is
-  'Judges what a claim leased and could not hand out; returns how many.';
+  'Judges what a claim leased and could not hand out.';
 
 create function private.reason_to_refuse(p_target public.post_targets, p_lease private.queue, p_now timestamptz)
 returns text

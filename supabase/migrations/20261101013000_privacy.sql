@@ -538,11 +538,8 @@ language plpgsql volatile security invoker set search_path = '' as $$
 begin
   perform from public.connections c where c.user_id = p_person order by c.id for no key update;
   perform private.settle_targets(array(
-    select private.verdict(l.subject_id, 'cancelled', null, case when l.worker_id is not null then 'cancelled' end) from (
-      select q.subject_id, q.worker_id from public.post_targets t
-      join private.queue q on q.lane = 'publish' and q.subject_id = t.id
-      where t.user_id = p_person and t.state in ('scheduled', 'publishing') and q.sending_at is null
-      order by q.subject_id for update of q) l), p_now);
+    select private.verdict((u.target).id, 'cancelled', null, case when u.is_leased then 'cancelled' end)
+    from private.hold_unsent(p_person) u), p_now);
   perform private.drop_pending_connection(p, p_now) from private.pending_connections p where p.user_id = p_person;
   delete from private.oauth_flows f where f.user_id = p_person;
 end;
